@@ -1,0 +1,90 @@
+# The only list of commands. Run them by ./justw, which sets everything up first.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments := true
+
+export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
+bin := justfile_directory() / ".venv/bin"
+
+[private]
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# --- use ---------------------------------------------------------------------------------------------------------
+
+[doc("Start the appliance on the emulated board; ARGS go to `farhand run`")]
+[group("use")]
+run *ARGS: console
+    @mkdir -p .run/config .run/state
+    @exec {{ bin }}/farhand run --board emulated --http 127.0.0.1:8080 --https 127.0.0.1:8443 \
+        --config .run/config --state .run/state "$@"
+
+[doc("Boot a small real guest in QEMU and use it through the public API alone")]
+[group("use")]
+demo-qemu: console
+    {{ bin }}/pytest -q -s --no-header -m qemu hil/test_demo_qemu.py
+
+# --- build -------------------------------------------------------------------------------------------------------
+
+[doc("Build the web console if its sources changed")]
+[group("build")]
+console:
+    @tools/build_console.sh
+
+[doc("Build the wheel through an sdist, so that nothing stale gets in")]
+[group("build")]
+build: console
+    rm -rf build dist
+    {{ bin }}/python -m build --no-isolation
+
+[doc("Compile the hash-pinned locks again")]
+[group("build")]
+lock:
+    cd requirements && for name in runtime dev; do \
+        {{ bin }}/uv pip compile -q --python-version 3.13 --generate-hashes --no-header --no-annotate --universal \
+            --no-emit-index-url "$name.in" -o "$name.txt"; done
+    ! grep -n 'https\?://' requirements/*.txt
+
+# --- check -------------------------------------------------------------------------------------------------------
+
+[doc("Everything that must hold before a commit lands")]
+[group("check")]
+test: lint console sanitize
+    cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
+    {{ bin }}/coverage erase
+    {{ bin }}/coverage run -m pytest -q
+    {{ bin }}/coverage combine -q
+    {{ bin }}/coverage report
+    tools/check_wheel.sh
+
+[doc("Only the quick tests: no guest, no browser, nothing slow")]
+[group("check")]
+quick *ARGS:
+    {{ bin }}/pytest -q -m "not qemu and not browser and not slow" "$@"
+
+[doc("Formatting, lints, types, import contracts")]
+[group("check")]
+lint:
+    {{ bin }}/ruff format --check
+    {{ bin }}/ruff check
+    {{ bin }}/mypy
+    {{ bin }}/mypy board-tests
+    {{ bin }}/lint-imports
+
+[doc("Format and fix what can be fixed")]
+[group("check")]
+format:
+    {{ bin }}/ruff format
+    {{ bin }}/ruff check --fix
+
+[doc("The tests of the C extension under AddressSanitizer and UBSan")]
+[group("check")]
+sanitize:
+    tools/sanitize_jpeg.sh
+
+# --- measure -----------------------------------------------------------------------------------------------------
+
+[doc("Requests, key latency, encoding, fan-out, start-up and memory, in one run")]
+[group("measure")]
+bench-core: console
+    {{ bin }}/python -m tools.bench_core

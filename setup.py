@@ -1,0 +1,38 @@
+"""The C extension and nothing else; all other metadata stands in pyproject.toml.
+
+FARHAND_SANITIZE=1 builds it under AddressSanitizer and UndefinedBehaviorSanitizer (tools/sanitize_jpeg.sh).
+FARHAND_REQUIRE_JPEG=1 makes a failed build an error; the image and CI set it.
+"""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+
+STRICT = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-fvisibility=hidden"]
+SANITIZE = [
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-fno-omit-frame-pointer",
+    "-O1",
+    "-g",
+]
+# -O3 also where the interpreter was built without it: the loops over pixels rely on the auto-vectoriser.
+OPTIMISE = ["-O3", "-fstack-protector-strong"]
+
+sanitizing = os.environ.get("FARHAND_SANITIZE") == "1"
+
+setup(
+    ext_modules=[
+        Extension(
+            "drivers.video._jpeg",
+            sources=["drivers/video/_jpeg.c", "drivers/video/_picture.c", "drivers/video/_planes.c"],
+            depends=["drivers/video/_picture.h", "drivers/video/_planes.h"],
+            libraries=["turbojpeg"],
+            extra_compile_args=["-std=c11", *STRICT, *(SANITIZE if sanitizing else OPTIMISE)],
+            extra_link_args=SANITIZE if sanitizing else [],
+            # Without libturbojpeg's header the appliance still installs and says so in its state.
+            optional=sys.platform != "linux" or os.environ.get("FARHAND_REQUIRE_JPEG") != "1",
+        )
+    ]
+)

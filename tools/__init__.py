@@ -1,0 +1,1 @@
+"""Benchmarks and build helpers; nothing here is part of the appliance."""
