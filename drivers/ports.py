@@ -1,0 +1,169 @@
+"""The ports: what the appliance needs of a board, as small protocols that every driver implements.
+
+A real driver, the emulated PC and the QEMU machine all stand behind these same protocols, so that the
+program on a desk is the program on the board. A port never hides a failure: it raises a
+`drivers.errors.DriverError` and the caller's supervisor decides. Commands are plain async calls; what
+a device has to say arrives over bounded memory channels whose overflow rule is stated here.
+
+Units: seconds are floats on Trio's clock (`trio.current_time`), levels are logical (True = asserted,
+after the board's inversion), reports are the exact bytes of subsystems.md 2.3.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from drivers.video.frame import Frame
+
+
+class KeyboardPort(Protocol):
+    """A boot-protocol USB keyboard seen from the device side (contract subsystems.md 2.3)."""
+
+    async def write(self, report: bytes) -> None:
+        """Give one 8-byte report to the host; return when the host has taken it.
+
+        Raises HostNotReadyError if the host did not take it in the port's own short deadline (about
+        0.1 s, so that a newer report can replace it), DeviceGoneError if there is no device.
+        """
+        ...
+
+    def leds(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[int]]:
+        """LED output reports of the host (bit 0 Num Lock, 1 Caps Lock, 2 Scroll Lock).
+
+        The newest byte is the whole truth: the channel holds one, and a newer one replaces it. The
+        last known byte, if any, is delivered at once.
+        """
+        ...
+
+
+class PointerPort(Protocol):
+    """A USB mouse seen from the device side; 7/6-byte absolute or 5/4-byte relative reports."""
+
+    @property
+    def absolute(self) -> bool:
+        """Whether its descriptor declares absolute X and Y."""
+        ...
+
+    @property
+    def horizontal_wheel(self) -> bool:
+        """Whether its report ends with an AC Pan byte."""
+        ...
+
+    async def write(self, report: bytes) -> None:
+        """Give one report to the host; the rules of `KeyboardPort.write`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LineEdge:
+    """A change of an input line: the logical level after it and when the driver saw it (Trio seconds)."""
+
+    level: bool
+    time: float
+
+
+class LineInput(Protocol):
+    """One logical input line, such as a power LED."""
+
+    async def read(self) -> bool:
+        """Return the logical level now."""
+        ...
+
+    def edges(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[LineEdge]]:
+        """Edges from now on. Bound 16; an overflow drops the oldest, so readers resynchronise by `read`."""
+        ...
+
+
+class LineOutput(Protocol):
+    """One logical output line, such as the power switch's opto-coupler."""
+
+    async def set(self, level: bool) -> None:
+        """Drive the line."""
+        ...
+
+    async def pulse(self, seconds: float) -> None:
+        """Assert the line for *seconds*, then release it; it is released on cancellation and error too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoSignal:
+    """The source is there but has no picture; *reason* is for people ("target is off", "no cable")."""
+
+    reason: str
+
+
+class VideoStream(Protocol):
+    """An open capture."""
+
+    async def next(self) -> Frame | NoSignal:
+        """Wait for a picture newer than the last one returned, or a change of the signal.
+
+        The newest always wins: what was not fetched in time is dropped. The first call answers with what
+        there is now. The caller calls `Frame.release` once it no longer reads the buffer. Raises
+        DriverError when the capture fails.
+        """
+        ...
+
+
+class VideoSource(Protocol):
+    """Something that captures the target's screen."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people ("emulated display", "/dev/video0")."""
+        ...
+
+    def open(self, *, max_fps: int) -> AbstractAsyncContextManager[VideoStream]:
+        """Start capturing; frames above *max_fps* (0 = no limit) are dropped early."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """What is in the virtual drive."""
+
+    path: Path
+    cdrom: bool
+    rw: bool
+
+
+class MediaSlot(Protocol):
+    """A removable USB drive offered to the host."""
+
+    async def insert(self, medium: Medium) -> None:
+        """Offer *medium*. Raises DeviceBusyError if one is in, DriverError naming the image otherwise."""
+        ...
+
+    async def eject(self, *, force: bool = False) -> None:
+        """Take it out; no effect if empty. Raises MediumLockedError if the host locked it and not *force*."""
+        ...
+
+    def media(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Medium | None]]:
+        """What is in the drive, now and after each change (the host may eject too). Bound 1, newest wins."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The board's own condition; None where the platform does not tell (contract subsystems.md 12)."""
+
+    cpu_temp_c: float | None
+    cpu_percent: int | None
+    mem_percent: float | None
+    mem_total_bytes: int | None
+    mem_available_bytes: int | None
+    throttling_flags: int | None
+
+
+class Sensors(Protocol):
+    """The board's own sensors."""
+
+    async def read(self) -> Health:
+        """Return the present readings; never raises, unknown values are None."""
+        ...

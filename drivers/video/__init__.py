@@ -1,0 +1,1 @@
+"""Video: frames, capture, comparison and JPEG encoding."""
