@@ -1,0 +1,1 @@
+"""An in-process PC at the other end of the drivers' ports."""
