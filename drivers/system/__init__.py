@@ -1,0 +1,1 @@
+"""What the appliance's own operating system tells: temperature, load, memory, platform."""
