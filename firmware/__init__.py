@@ -1,0 +1,1 @@
+"""The appliance: supervision, configuration, state, subsystems and the boards they run on."""
