@@ -1,0 +1,111 @@
+"""State of the streamer; the shapes of `GET /api/streamer` and `/streamer/state` (http.md 4.5, 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Features(msgspec.Struct, frozen=True):
+    """What can be set."""
+
+    quality: bool
+    resolution: bool
+    h264: bool
+
+
+class IntRange(msgspec.Struct, frozen=True):
+    """Inclusive limits."""
+
+    min: int
+    max: int
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Limits of the parameters."""
+
+    desired_fps: IntRange
+
+
+class Params(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Parameters; `quality` is there only if the feature is."""
+
+    desired_fps: int
+    quality: int | None = None
+
+
+class SavedSnapshot(msgspec.Struct, frozen=True):
+    """What is known of the kept frame."""
+
+    online: bool
+    width: int
+    height: int
+
+
+class SnapshotState(msgspec.Struct, frozen=True):
+    """The kept frame, if there is one."""
+
+    saved: SavedSnapshot | None = None
+
+
+class EncoderState(msgspec.Struct, frozen=True):
+    """The JPEG encoder."""
+
+    type: str
+    quality: int
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """Size of the captured picture in pixels."""
+
+    width: int
+    height: int
+
+
+class SourceState(msgspec.Struct, frozen=True):
+    """The capture: `online` means that there is a video signal."""
+
+    resolution: Resolution
+    online: bool
+    desired_fps: int
+    captured_fps: int
+
+
+class ClientStat(msgspec.Struct, frozen=True):
+    """One MJPEG client."""
+
+    fps: int
+    extra_headers: bool
+    advance_headers: bool
+    dual_final_frames: bool
+    zero_data: bool
+    key: str
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    """The MJPEG output."""
+
+    queued_fps: int
+    clients: int
+    clients_stat: Mapping[str, ClientStat]
+
+
+class RunningState(msgspec.Struct, frozen=True):
+    """The running streamer, which in the reference is a process of its own."""
+
+    instance_id: str
+    encoder: EncoderState
+    source: SourceState
+    stream: StreamState
+
+
+class StreamerState(msgspec.Struct, frozen=True):
+    """The whole; `streamer` is None while it is stopped."""
+
+    features: Features
+    limits: Limits
+    params: Params
+    applied: Params
+    snapshot: SnapshotState
+    streamer: RunningState | None

@@ -1,0 +1,1 @@
+"""ATX: the target's power and reset buttons and its LEDs."""

@@ -1,0 +1,306 @@
+"""The authentication service: checks passwords and codes, opens and ends sessions.
+
+It must never let somebody in because something failed: an unreadable password file or a broken second factor
+locks everybody out and says so in the log. It never logs or shows a password, a code, a hash or a token.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import trio
+
+from firmware.core.errors import ForbiddenError, SetupError
+from firmware.subsystems.auth.files import Observed, observe
+from firmware.subsystems.auth.hashing import Hasher, PasswordHasher, StoredHash, decoy
+from firmware.subsystems.auth.password_file import PasswordFile
+from firmware.subsystems.auth.sessions import SessionStore, effective_lifetime_s
+from firmware.subsystems.auth.totp import TotpSecret, split_code
+from firmware.subsystems.auth.verified_cache import VerifiedCache
+
+logger = logging.getLogger(__name__)
+
+# One hash at a time: each takes 19 MiB and a whole core of a board that also encodes video. Who polls is
+# served from the memory of verified credentials and does not queue here.
+HASHES_AT_ONCE: Final = 1
+# Looking at two small files takes microseconds; more threads than this would only wait for the same disk.
+FILE_READS_AT_ONCE: Final = 2
+
+ANYONE: Final = "-"
+"""The user that every token belongs to while authentication is off. No real user can have this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthOptions:
+    """What the configuration says (contract config.md, `kvmd/auth`)."""
+
+    password_file: Path
+    totp_secret_file: Path | None = None
+    """None if the configuration names no file: then there is no second factor."""
+    enabled: bool = True
+    expire_s: int = 0
+    """The longest lifetime of a session in seconds; 0 = unlimited."""
+    extend: bool = False
+    """Whether an open WebSocket keeps its session from expiring."""
+
+
+class _Files(NamedTuple):
+    passwords: Observed = Observed()
+    totp_secret: Observed = Observed()
+
+    def same_as(self, other: _Files) -> bool:
+        return self.passwords.same_as(other.passwords) and self.totp_secret.same_as(other.totp_secret)
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What credentials are checked against: one reading of both files."""
+
+    generation: int
+    accounts: PasswordFile
+    totp: TotpSecret | None
+    complaints: tuple[str, ...] = ()
+    """Why nobody gets in, if so."""
+    warnings: tuple[str, ...] = ()
+
+
+class AuthService:
+    """The handle that everybody who authorises uses.
+
+    *fallback* holds the accounts that count while there is no password file (the demo account, see
+    `default_password`); None means that then nobody gets in. *clock* is monotonic and in seconds,
+    *wall_clock* is Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        options: AuthOptions,
+        *,
+        fallback: PasswordFile | None = None,
+        hasher: Hasher | None = None,
+        clock: Callable[[], float] = trio.current_time,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._options = options
+        self._fallback = fallback or PasswordFile.empty()
+        self._hasher = hasher or PasswordHasher()
+        self._wall_clock = wall_clock
+        self._sessions = SessionStore(clock)
+        self._verified = VerifiedCache(clock)
+        self._decoy = decoy()
+        self._files: _Files | None = None
+        self._material = _Material(0, PasswordFile.empty(), None)
+        self._told: frozenset[str] = frozenset()
+        self._file_threads = trio.CapacityLimiter(FILE_READS_AT_ONCE)
+        # The queue is not bounded here: there is one waiter for each request at most, and the server bounds
+        # those. The gate is apart from the limiter, since an abandoned thread must still count as running.
+        self._hash_gate = trio.CapacityLimiter(HASHES_AT_ONCE)
+        self._hash_threads = trio.CapacityLimiter(HASHES_AT_ONCE)
+        self._accepted = 0
+        self._refused = 0
+        self._verifications = 0
+
+    @property
+    def enabled(self) -> bool:
+        """Whether credentials are asked for at all; if not, every check passes."""
+        return self._options.enabled
+
+    async def prepare(self) -> None:
+        """Read the files once, so that what is wrong with them is known at start.
+
+        Raises SetupError if nobody could ever log in as they are.
+        """
+        if not self.enabled:
+            logger.warning("Authentication is switched off: everybody who reaches this appliance controls it")
+            await trio.lowlevel.checkpoint()
+            return
+        material = await self._refresh()
+        if material.complaints:
+            raise SetupError("; ".join(material.complaints))
+
+    async def login(self, user: str, passwd: str, expire_s: int = 0) -> str | None:
+        """Check the credentials and open a session; return its token, or None if authentication is off.
+
+        *expire_s* is the requested lifetime (0 = as long as the configuration allows). Raises ForbiddenError.
+        """
+        if not await self.check_password(user, passwd):
+            raise ForbiddenError("expected a valid user, password and code, got a wrong one - at login")
+        if not self.enabled:
+            return None
+        lifetime_s = effective_lifetime_s(expire_s, self._options.expire_s)
+        logger.info(
+            "User %s logged in, for %s", user, f"{lifetime_s} s" if lifetime_s else "an unlimited time"
+        )
+        return self._sessions.open(user, lifetime_s)
+
+    async def check_password(self, user: str, passwd: str) -> bool:
+        """Return whether *passwd* (with the code appended if the second factor is on) is *user*'s.
+
+        A wrong user, a wrong password and a wrong code take the same time: the same hashes are computed.
+        """
+        if not self.enabled:
+            await trio.lowlevel.checkpoint()
+            return True
+        material = await self._refresh()
+        code_fits = True
+        if material.totp is not None:
+            passwd, code = split_code(passwd)
+            code_fits = material.totp.accepts(code, self._wall_clock())
+        # The code comes first (contract subsystems.md 1), and is never taken from memory.
+        account = material.accounts.accounts.get(user) if code_fits and not material.complaints else None
+        if account is not None and self._verified.contains(material.generation, user, passwd):
+            accepted = True
+        else:
+            accepted = await self._verify(material, user, account, passwd)
+        self._count(material, user, accepted=accepted)
+        return accepted
+
+    def check_token(self, token: str) -> str | None:
+        """Return whose session *token* is; None if it is unknown or expired."""
+        if not self.enabled:
+            return ANYONE
+        return self._sessions.user_of(token)
+
+    def logout(self, token: str) -> int:
+        """End every session of the user whose session *token* is, and return how many those were.
+
+        Raises ForbiddenError if the token is unknown or expired.
+        """
+        if not self.enabled:
+            return 0
+        user = self._sessions.user_of(token)
+        if user is None:
+            raise ForbiddenError(
+                "expected the token of a live session, got an unknown or expired one - at logout"
+            )
+        ended = self._sessions.close_all_of(user)
+        logger.info("User %s logged out, sessions ended: %d", user, ended)
+        return ended
+
+    def hold(self, token: str) -> AbstractContextManager[None]:
+        """Return a context that keeps *token*'s session from expiring, if `extend` is configured.
+
+        For as long as a WebSocket that was authorised by this cookie is open; when the last one closes, the
+        full lifetime restarts (contract subsystems.md 1).
+        """
+        return self._sessions.hold(token) if self.enabled and self._options.extend else nullcontext()
+
+    def statistics(self) -> dict[str, int]:
+        """Return counters since the start, and the present numbers of sessions and remembered credentials."""
+        return {
+            "accepted": self._accepted,
+            "refused": self._refused,
+            "verifications": self._verifications,
+            "verifications_waiting": self._hash_gate.statistics().tasks_waiting,
+            **{f"cache_{name}": value for name, value in self._verified.statistics().items()},
+            **self._sessions.statistics(),
+        }
+
+    def _count(self, material: _Material, user: str, *, accepted: bool) -> None:
+        if accepted:
+            self._accepted += 1
+            return
+        self._refused += 1
+        # A name that is nobody's is not logged: it may be a password that was typed into the wrong field.
+        name = user if user in material.accounts.accounts else "an unknown user"
+        logger.warning("Refused the credentials of %s", name)
+
+    async def _verify(
+        self, material: _Material, user: str, account: StoredHash | None, password: str
+    ) -> bool:
+        async with self._hash_gate:
+            # Whoever was ahead in the queue may have brought the same credentials.
+            if account is not None and self._verified.contains(material.generation, user, password):
+                return True
+            rehearsed = tuple(material.accounts.cost_classes().values()) or (self._decoy,)
+            self._verifications += 1
+            accepted = await trio.to_thread.run_sync(
+                _verify_at_constant_cost,
+                self._hasher,
+                rehearsed,
+                account,
+                password,
+                # It changes nothing but its own memory, so it may be left behind.
+                abandon_on_cancel=True,
+                limiter=self._hash_threads,
+            )
+        if accepted:
+            self._verified.remember(material.generation, user, password)
+        return accepted
+
+    async def _refresh(self) -> _Material:
+        """Look whether the files changed and return what credentials are now checked against.
+
+        No deadline here: whoever waits for a dead disk is ended by the deadline of its request.
+        """
+        files = await trio.to_thread.run_sync(
+            self._observe, self._files, abandon_on_cancel=True, limiter=self._file_threads
+        )
+        if self._files is None or not files.same_as(self._files):
+            self._material = self._build(files, self._material.generation + 1)
+            self._tell({*self._material.complaints, *self._material.warnings})
+        self._files = files
+        return self._material
+
+    def _observe(self, known: _Files | None) -> _Files:
+        """Look at both files, in a thread."""
+        secret_file = self._options.totp_secret_file
+        return _Files(
+            observe(self._options.password_file, known and known.passwords),
+            observe(secret_file, known and known.totp_secret) if secret_file else Observed(),
+        )
+
+    def _build(self, files: _Files, generation: int) -> _Material:
+        complaints = []
+        if files.passwords.error is not None:
+            complaints.append(
+                f"cannot read the password file: {files.passwords.error} - at {self._options.password_file}"
+            )
+        accounts = self._fallback
+        if files.passwords.data is not None:
+            accounts = PasswordFile.parse(files.passwords.data)
+        totp: TotpSecret | None = None
+        if files.totp_secret.error is not None:
+            complaints.append(
+                f"cannot read the secret of the second factor: {files.totp_secret.error} "
+                f"- at {self._options.totp_secret_file}"
+            )
+        elif files.totp_secret.data is not None:
+            try:
+                totp = TotpSecret.parse(files.totp_secret.data)
+            except ValueError as exc:
+                complaints.append(f"{exc} - at {self._options.totp_secret_file}")
+        warnings = (f"{problem.message} - at {self._options.password_file}" for problem in accounts.problems)
+        return _Material(generation, accounts, totp, tuple(complaints), tuple(warnings))
+
+    def _tell(self, messages: Collection[str]) -> None:
+        """Log what has not been said of the previous reading already."""
+        for message in sorted(set(messages) - self._told):
+            if message in self._material.complaints:
+                logger.error("Nobody can log in: %s", message)
+            else:
+                logger.warning("Password file: %s", message)
+        self._told = frozenset(messages)
+
+
+def _verify_at_constant_cost(
+    hasher: Hasher, rehearsed: Collection[StoredHash], account: StoredHash | None, password: str
+) -> bool:
+    """Verify *password* against *account* in a thread; the work is the same for every user and for nobody.
+
+    For each cost class of the file one hash is computed: the account's own in its class, somebody else's,
+    whose outcome is dropped, in the others.
+    """
+    accepted = False
+    for stand_in in rehearsed:
+        if account is not None and account.cost == stand_in.cost:
+            accepted = hasher.verify(account, password)
+        else:
+            hasher.verify(stand_in, password)
+    return accepted

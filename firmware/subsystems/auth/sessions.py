@@ -1,0 +1,149 @@
+"""Sessions: tokens that stand for a user until they expire, are logged out, or the appliance restarts.
+
+Kept in memory only (contract gotchas.md 21) and under a keyed hash of the token, so that neither the time of
+a look-up nor a dump of the table gives a token away. The clock is monotonic: setting the date ends nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+TOKEN_BYTES: Final = 32
+# The contract names no bound. This many sessions weigh well under a megabyte; a script that logs in for every
+# request loses its own least recently used ones, and cannot push out those of other users.
+MAX_SESSIONS: Final = 1024
+MAX_SESSIONS_PER_USER: Final = 512
+
+
+def effective_lifetime_s(requested_s: int, configured_s: int) -> int:
+    """Return the lifetime that holds, in seconds; 0 is unlimited, for both arguments as for the result."""
+    if requested_s < 0 or configured_s < 0:
+        raise ValueError(f"expected lifetimes of 0 or more seconds, got {requested_s} and {configured_s}")
+    if requested_s == 0:
+        return configured_s
+    return requested_s if configured_s == 0 else min(requested_s, configured_s)
+
+
+@dataclass(slots=True)
+class _Session:
+    user: str
+    lifetime_s: int
+    expires_at: float
+    holders: int = 0
+
+    def expired(self, now: float) -> bool:
+        return self.holders == 0 and now >= self.expires_at
+
+
+class SessionStore:
+    """All sessions, the least recently used first."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        capacity: int = MAX_SESSIONS,
+        capacity_per_user: int = MAX_SESSIONS_PER_USER,
+    ) -> None:
+        self._clock = clock
+        self._capacity = capacity
+        self._capacity_per_user = capacity_per_user
+        self._key = secrets.token_bytes(32)
+        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+        self._opened = 0
+        self._crowded_out = 0
+
+    def open(self, user: str, lifetime_s: int) -> str:
+        """Start a session of *lifetime_s* seconds (0 = unlimited) and return its token, 64 hex digits."""
+        self._drop_expired()
+        self._make_room(user)
+        token = secrets.token_hex(TOKEN_BYTES)
+        self._sessions[self._digest(token)] = _Session(user, lifetime_s, self._expiry(lifetime_s))
+        self._opened += 1
+        return token
+
+    def user_of(self, token: str) -> str | None:
+        """Return whose session *token* is, None if nobody's; a session found expired is removed."""
+        digest = self._digest(token)
+        session = self._sessions.get(digest)
+        if session is None:
+            return None
+        if session.expired(self._clock()):
+            del self._sessions[digest]
+            return None
+        self._sessions.move_to_end(digest)
+        return session.user
+
+    def close_all_of(self, user: str) -> int:
+        """End every session of *user*, held ones included, and return how many there were."""
+        doomed = [digest for digest, session in self._sessions.items() if session.user == user]
+        for digest in doomed:
+            del self._sessions[digest]
+        return len(doomed)
+
+    @contextmanager
+    def hold(self, token: str) -> Iterator[None]:
+        """Keep the session of *token* from expiring; when the last holder leaves, its full lifetime restarts.
+
+        A token that is nobody's (any more) is not revived, and a session that ends meanwhile stays ended.
+        """
+        session = self._sessions.get(self._digest(token))
+        if session is None or session.expired(self._clock()):
+            yield
+            return
+        session.holders += 1
+        try:
+            yield
+        finally:
+            session.holders -= 1
+            if session.holders == 0:
+                session.expires_at = self._expiry(session.lifetime_s)
+
+    def statistics(self) -> dict[str, int]:
+        """Return how many sessions there are, are held open, were opened, and had to make room for others."""
+        return {
+            "sessions": len(self._sessions),
+            "held": sum(session.holders > 0 for session in self._sessions.values()),
+            "opened": self._opened,
+            "crowded_out": self._crowded_out,
+        }
+
+    def _expiry(self, lifetime_s: int) -> float:
+        return self._clock() + lifetime_s if lifetime_s else math.inf
+
+    def _digest(self, token: str) -> bytes:
+        return hashlib.blake2b(token.encode("utf-8", "surrogatepass"), key=self._key, digest_size=32).digest()
+
+    def _drop_expired(self) -> None:
+        now = self._clock()
+        for digest in [digest for digest, session in self._sessions.items() if session.expired(now)]:
+            del self._sessions[digest]
+
+    def _make_room(self, user: str) -> None:
+        own = [digest for digest, session in self._sessions.items() if session.user == user]
+        if len(own) >= self._capacity_per_user:
+            candidates = own
+        elif len(self._sessions) >= self._capacity:
+            candidates = list(self._sessions)
+        else:
+            return
+        # A held session has somebody sitting in front of it: it goes only if all are held.
+        victim = next((digest for digest in candidates if not self._sessions[digest].holders), candidates[0])
+        ended = self._sessions.pop(victim)
+        self._crowded_out += 1
+        logger.warning(
+            "Ended the least recently used session of %s: there is room for %d, %d of one user",
+            ended.user,
+            self._capacity,
+            self._capacity_per_user,
+        )

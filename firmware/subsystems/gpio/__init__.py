@@ -1,0 +1,1 @@
+"""User-defined channels: scheme, view and drivers."""

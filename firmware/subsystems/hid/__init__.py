@@ -1,0 +1,1 @@
+"""HID: keyboard and mouse of the target."""

@@ -1,0 +1,294 @@
+"""The HID subsystem: keyboard and mouse events become reports, in order, on the devices of the board.
+
+Owns the report state machines, one writer per device, the LED reader and the jiggler. It never blocks a
+caller longer than the device's queue is full, and never leaves a key down: every session change, every stop
+and every start writes the state as it has to be.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+
+import msgspec
+import trio
+
+from drivers.errors import DeviceGoneError
+from drivers.ports import KeyboardPort, PointerPort
+from drivers.wire.hid_report import KeyboardReports, PointerReports, remap_coord, squash_deltas
+from drivers.wire.hid_usages import KEYS, MOUSE_BUTTONS
+from firmware.core.cell import Cell
+from firmware.core.supervise import Supervisor
+from firmware.state.hid import HidState, JigglerState, KeyboardState, Leds, MouseState, Outputs
+from firmware.subsystems.hid.config import HidConfig, HidMouseAltConfig, HidMouseConfig
+from firmware.subsystems.hid.jiggler import STEP_PAUSE_S, JiggleSchedule, absolute_steps, relative_steps
+from firmware.subsystems.hid.writer import DeviceWriter
+
+logger = logging.getLogger(__name__)
+
+SHORTCUT_PAUSE_S = 0.05
+JIGGLER_CHECK_S = 1.0
+
+USB, USB_REL, USB_WIN98 = "usb", "usb_rel", "usb_win98"
+
+
+class _Mouse:
+    """One mouse device: its state machine and its writer."""
+
+    def __init__(self, reports: PointerReports, writer: DeviceWriter) -> None:
+        self.reports = reports
+        self.writer = writer
+
+
+class HidService:
+    """Handle and service of the HID subsystem; `state` is the cell that the API shows."""
+
+    def __init__(
+        self,
+        config: HidConfig,
+        *,
+        keyboard: KeyboardPort,
+        mouse: PointerPort,
+        mouse_alt: PointerPort | None,
+        supervisor: Supervisor,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._config = config
+        self._supervisor = supervisor
+        self._rng = rng or random.Random()  # noqa: S311 - spreads jiggles, not a secret
+        self._keyboard_port = keyboard
+        self._last_event_time = trio.current_time()
+        self._keyboard = KeyboardReports()
+        self._keyboard_writer = DeviceWriter(
+            "hid.keyboard",
+            keyboard,
+            write_retries=config.keyboard.write_retries,
+            retry_interval_s=config.keyboard.select_timeout,
+            present_report=lambda: self._keyboard.report,
+            clear_report=lambda: KeyboardReports().report,
+            on_online=self._keyboard_online,
+        )
+        self._mice = self._build_mice(mouse, mouse_alt)
+        self._active = USB if mouse.absolute else USB_REL
+        self._online = dict.fromkeys(("hid.mouse", "hid.mouse_alt"), True)
+        available = tuple(name for name in (USB, USB_REL, USB_WIN98) if name in self._mice)
+        self.state = Cell(
+            HidState(
+                keyboard=KeyboardState(),
+                mouse=MouseState(
+                    absolute=mouse.absolute,
+                    outputs=Outputs(available, self._active) if mouse_alt is not None else Outputs(),
+                ),
+                jiggler=JigglerState(
+                    enabled=config.jiggler.enabled,
+                    active=config.jiggler.enabled and config.jiggler.active,
+                    interval=config.jiggler.interval,
+                ),
+            )
+        )
+
+    def _build_mice(self, mouse: PointerPort, mouse_alt: PointerPort | None) -> dict[str, _Mouse]:
+        """Return the outputs; two that speak through one device share its state, the position above all."""
+        mice: dict[str, _Mouse] = {}
+        for name, port, config in (
+            ("hid.mouse", mouse, self._config.mouse),
+            ("hid.mouse_alt", mouse_alt, self._config.mouse_alt),
+        ):
+            if port is None:
+                continue
+            reports = PointerReports(absolute=port.absolute, horizontal_wheel=port.horizontal_wheel)
+            device = _Mouse(reports, self._pointer_writer(name, port, config, reports))
+            mice[USB if port.absolute else USB_REL] = device
+            if port.absolute and mouse_alt is not None and self._config.mouse.absolute_win98_fix:
+                mice[USB_WIN98] = device
+        return mice
+
+    def _pointer_writer(
+        self,
+        name: str,
+        port: PointerPort,
+        config: HidMouseConfig | HidMouseAltConfig,
+        reports: PointerReports,
+    ) -> DeviceWriter:
+        return DeviceWriter(
+            name,
+            port,
+            write_retries=config.write_retries,
+            retry_interval_s=config.select_timeout,
+            present_report=lambda: reports.report,
+            clear_report=lambda: reports.clear()[-1],
+            on_online=lambda online: self._mouse_online(name, online=online),
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run the subsystem's tasks until cancelled; each device is supervised on its own."""
+        try:
+            async with trio.open_nursery() as nursery:
+                supervise = self._supervisor.supervise
+                nursery.start_soon(supervise, "hid.keyboard", self._keyboard_writer.run)
+                nursery.start_soon(supervise, "hid.leds", self._read_leds)
+                for mouse in self._devices():
+                    nursery.start_soon(supervise, mouse.writer.name, mouse.writer.run)
+                nursery.start_soon(self._jiggle)
+                task_status.started()
+        finally:
+            # A writer that was between two attempts had no chance to release what it had pressed.
+            for writer in self._writers():
+                await writer.release_all()
+
+    def _writers(self) -> list[DeviceWriter]:
+        return [self._keyboard_writer, *(mouse.writer for mouse in self._devices())]
+
+    def _devices(self) -> set[_Mouse]:
+        return set(self._mice.values())
+
+    # -- state ------------------------------------------------------------------------------------------
+
+    def _publish(self, **changes: object) -> None:
+        self.state.publish(msgspec.structs.replace(self.state.value, **changes))
+
+    def _keyboard_online(self, online: bool) -> None:
+        keyboard = self.state.value.keyboard
+        if keyboard.online != online:
+            self._publish(keyboard=msgspec.structs.replace(keyboard, online=online))
+
+    def _mouse_online(self, name: str, *, online: bool) -> None:
+        self._online[name] = online
+        self._publish_mouse()
+
+    def _publish_mouse(self) -> None:
+        active = self._mice[self._active]
+        mouse = self.state.value.mouse
+        outputs = msgspec.structs.replace(mouse.outputs, active=self._active)
+        self._publish(
+            mouse=MouseState(
+                online=self._online[active.writer.name],
+                absolute=active.reports.absolute,
+                outputs=outputs if mouse.outputs.available else mouse.outputs,
+            )
+        )
+
+    async def _read_leds(self, *, task_status: trio.TaskStatus[None]) -> None:
+        async with self._keyboard_port.leds() as channel:
+            task_status.started()
+            async for byte in channel:
+                leds = Leds(num=bool(byte & 0x01), caps=bool(byte & 0x02), scroll=bool(byte & 0x04))
+                self._publish(keyboard=msgspec.structs.replace(self.state.value.keyboard, leds=leds))
+        raise DeviceGoneError("the keyboard's LED reports ended: its driver stopped")
+
+    # -- commands ---------------------------------------------------------------------------------------
+
+    def _touch(self) -> None:
+        self._last_event_time = trio.current_time()
+
+    async def send_key(self, name: str, state: bool, *, finish: bool = False) -> None:
+        """Press or release a key of the key table; *finish* releases a pressed one at once (2.1)."""
+        key = KEYS[name]
+        reports = self._keyboard.press(key) if state else self._keyboard.release(key)
+        if state and finish and key.finish_releases:
+            reports += self._keyboard.release(key)
+        self._touch()
+        await self._keyboard_writer.queue.put(reports)
+
+    async def send_shortcut(self, names: list[str]) -> None:
+        """Press the keys in order and release them in reverse, with a pause before every event.
+
+        If the caller goes away in between, what it pressed is released.
+        """
+        pressed: list[str] = []
+        try:
+            for name in names:
+                await trio.sleep(SHORTCUT_PAUSE_S)
+                pressed.append(name)
+                await self.send_key(name, True)
+            while pressed:
+                await trio.sleep(SHORTCUT_PAUSE_S)
+                await self.send_key(pressed[-1], False)
+                pressed.pop()
+        finally:
+            for name in reversed(pressed):
+                self._keyboard_writer.queue.put_nowait(self._keyboard.release(KEYS[name]))
+
+    async def send_mouse_button(self, name: str, state: bool) -> None:
+        """Press or release a button of the active mouse."""
+        mouse, button = self._mice[self._active], MOUSE_BUTTONS[name]
+        await self._send_mouse(mouse, mouse.reports.press(button) if state else mouse.reports.release(button))
+
+    async def click_mouse_button(self, name: str) -> None:
+        """Press and release a button; both or, if the caller goes away, both all the same."""
+        mouse, button = self._mice[self._active], MOUSE_BUTTONS[name]
+        await self._send_mouse(mouse, mouse.reports.press(button) + mouse.reports.release(button))
+
+    async def send_mouse_move(self, x: int, y: int) -> None:
+        """Move the active mouse if it is absolute; the configured ranges apply."""
+        range_x, range_y = self._config.mouse_x_range, self._config.mouse_y_range
+        mouse = self._mice[self._active]
+        x, y = remap_coord(x, range_x.min, range_x.max), remap_coord(y, range_y.min, range_y.max)
+        await self._send_mouse(mouse, mouse.reports.move(x, y))
+
+    async def send_mouse_relative(self, deltas: list[tuple[int, int]], *, squash: bool = False) -> None:
+        """Move the active mouse if it is relative; *squash* adds small deltas up."""
+        mouse = self._mice[self._active]
+        for dx, dy in squash_deltas(deltas) if squash else deltas:
+            await self._send_mouse(mouse, mouse.reports.relative(dx, dy))
+
+    async def send_mouse_wheel(self, deltas: list[tuple[int, int]], *, squash: bool = False) -> None:
+        """Turn the wheel of the active mouse; positive y scrolls up."""
+        mouse = self._mice[self._active]
+        for dx, dy in squash_deltas(deltas) if squash else deltas:
+            await self._send_mouse(mouse, mouse.reports.wheel(dx, dy))
+
+    async def _send_mouse(self, mouse: _Mouse, reports: list[bytes]) -> None:
+        self._touch()
+        await mouse.writer.queue.put(reports)
+
+    def release_all(self) -> None:
+        """Drop what is queued and release every key and button, for everybody (websocket.md 1.8)."""
+        self._keyboard_writer.queue.replace(self._keyboard.clear())
+        for mouse in self._devices():
+            mouse.writer.queue.replace(mouse.reports.clear())
+
+    def set_jiggler(self, active: bool) -> None:
+        """Switch the jiggler if the configuration allows it; without effect otherwise."""
+        jiggler = self.state.value.jiggler
+        if jiggler.enabled:
+            self._publish(jiggler=msgspec.structs.replace(jiggler, active=active))
+
+    def set_mouse_output(self, output: str) -> None:
+        """Select a mouse output; one that the board lacks is ignored, as the contract wants (http.md 4.2)."""
+        if output not in self.state.value.mouse.outputs.available or output == self._active:
+            return
+        old, new = self._mice[self._active], self._mice[output]
+        old.writer.queue.replace(old.reports.clear())
+        new.reports.win98 = output == USB_WIN98
+        self._active = output
+        self._publish_mouse()
+
+    def inactivity_s(self) -> float:
+        """Seconds since the last event, jiggler moves included, or since the start."""
+        return trio.current_time() - self._last_event_time
+
+    def statistics(self) -> dict[str, dict[str, int]]:
+        """Return the writers' counts by device."""
+        return {writer.name: writer.statistics() for writer in self._writers()}
+
+    # -- jiggler ----------------------------------------------------------------------------------------
+
+    async def _jiggle(self) -> None:
+        schedule = JiggleSchedule(self._config.jiggler.interval, self._rng)
+        while True:
+            await trio.sleep(JIGGLER_CHECK_S)
+            if self.state.value.jiggler.active and schedule.is_due(self.inactivity_s()):
+                schedule.jiggled()
+                await self._jiggle_once()
+
+    async def _jiggle_once(self) -> None:
+        mouse = self._mice[self._active]
+        if mouse.reports.absolute:
+            for x, y in absolute_steps(*mouse.reports.position):
+                await self._send_mouse(mouse, mouse.reports.move(x, y))
+                await trio.sleep(STEP_PAUSE_S)
+        else:
+            for dx, dy in relative_steps():
+                await self._send_mouse(mouse, mouse.reports.relative(dx, dy))
+                await trio.sleep(STEP_PAUSE_S)

@@ -1,0 +1,1 @@
+"""What the appliance says of itself: versions, health, platform, extras."""

@@ -1,0 +1,1 @@
+"""The target's virtual drive and the images it offers."""

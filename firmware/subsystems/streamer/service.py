@@ -1,0 +1,312 @@
+"""The streamer subsystem: captures while somebody wants the picture and shows what it does.
+
+Owns the pipeline, the start and stop rules, the staged parameters and the kept snapshot. Clients share one
+encoded frame; none of them can slow the pipeline down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import msgspec
+import trio
+
+from drivers.ports import VideoSource
+from firmware.core.cell import Cell
+from firmware.core.errors import OperationError, UnavailableError
+from firmware.core.supervise import Supervisor
+from firmware.state.streamer import (
+    EncoderState,
+    Features,
+    IntRange,
+    Limits,
+    Params,
+    Resolution,
+    RunningState,
+    SavedSnapshot,
+    SnapshotState,
+    SourceState,
+    StreamerState,
+    StreamState,
+)
+from firmware.subsystems.streamer.clients import MjpegClients
+from firmware.subsystems.streamer.config import StreamerConfig
+from firmware.subsystems.streamer.control import Action, StreamerControl
+from firmware.subsystems.streamer.frames import JpegFrame
+from firmware.subsystems.streamer.pipeline import Pipeline
+
+CAPTURE_TASK = "streamer.capture"
+# How long a snapshot waits for a picture taken after it was asked for: a source that delivers at all does so
+# many times a second, and three seconds cover a mode change.
+FRESH_FRAME_DEADLINE_S = 3.0
+
+
+class StreamerQualityNotSupported(OperationError):  # noqa: N818 - the contract's name
+    """The configuration has no quality setting."""
+
+
+class StreamerResolutionNotSupported(OperationError):  # noqa: N818 - the contract's name
+    """The capture cannot change its resolution."""
+
+
+class StreamerH264NotSupported(OperationError):  # noqa: N818 - the contract's name
+    """There is no H.264 encoder."""
+
+
+class _Period:
+    """One period of streaming, from a start to a stop."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+
+    async def stop(self) -> None:
+        """End it and wait until the capture is closed: the next period opens the same device."""
+        self.scope.cancel()
+        await self.ended.wait()
+
+
+class StreamerService:
+    """Handle and service of the streamer; `state` is the cell that the API shows."""
+
+    def __init__(self, config: StreamerConfig, *, source: VideoSource, supervisor: Supervisor) -> None:
+        self._config = config
+        self._supervisor = supervisor
+        self._pipeline = Pipeline(source)
+        self._control = StreamerControl(
+            shutdown_delay_s=config.shutdown_delay, reset_delay_s=config.reset_delay
+        )
+        self._staged: dict[str, int] = {}
+        self._sessions = 0
+        self._holds = 0
+        self._wake = trio.Event()
+        self._saved: JpegFrame | None = None
+        self.clients = MjpegClients()
+        self._wishes = Cell(0)
+        quality = config.quality or None
+        fps = config.desired_fps
+        params = Params(desired_fps=min(max(fps.default, fps.min), fps.max), quality=quality)
+        self.state = Cell(
+            StreamerState(
+                features=Features(quality=quality is not None, resolution=False, h264=False),
+                limits=Limits(desired_fps=IntRange(fps.min, fps.max)),
+                params=params,
+                applied=params,
+                snapshot=SnapshotState(),
+                streamer=None,
+            )
+        )
+
+    @property
+    def wishes(self) -> Cell[int]:
+        """Changes of parameters and automatic snapshots so far; sessions are told their number at each."""
+        return self._wishes
+
+    @property
+    def frames(self) -> Cell[JpegFrame | None]:
+        """The newest encoded frame, None while the streamer is stopped."""
+        return self._pipeline.frames
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Start and stop the pipeline as its rules say, until cancelled."""
+        self._control.running = False
+        self._update_wanted()
+        task_status.started()
+        async with trio.open_nursery() as nursery:
+            period: _Period | None = None
+            while True:
+                for action in self._control.poll(trio.current_time()):
+                    if action is Action.STOP and period is not None:
+                        await period.stop()
+                        period = None
+                    elif action is Action.APPLY_PARAMS:
+                        self._apply_params()
+                    elif action is Action.START:
+                        period = _Period()
+                        nursery.start_soon(self._streaming, period)
+                with trio.move_on_at(self._control.deadline or math.inf):
+                    await self._wake.wait()
+                self._wake = trio.Event()
+
+    async def _streaming(self, period: _Period) -> None:
+        """Stream until *period* is stopped."""
+        params = self.state.value.params
+        with period.scope:
+            try:
+                async with trio.open_nursery() as nursery:
+                    run = partial(
+                        self._pipeline.run, quality=self._jpeg_quality(params), max_fps=params.desired_fps
+                    )
+                    nursery.start_soon(self._supervisor.supervise, CAPTURE_TASK, run)
+                    nursery.start_soon(self._publish_statistics, params)
+            finally:
+                self._pipeline.clear()
+                self._publish(streamer=None)
+                period.ended.set()
+
+    def _jpeg_quality(self, params: Params) -> int:
+        # Without the quality feature nobody chose one; the reference's own default is what clients expect.
+        return 80 if params.quality is None else params.quality
+
+    # -- state ------------------------------------------------------------------------------------------
+
+    def _publish(self, **changes: object) -> None:
+        self.state.publish(msgspec.structs.replace(self.state.value, **changes))
+
+    async def _publish_statistics(self, params: Params) -> None:
+        """Publish once a second, and at once when the signal or the number of clients changes."""
+
+        async def publish_on_change(cell: Cell[Any]) -> None:
+            async for _ in cell.changes():
+                self._publish_running(params)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(publish_on_change, self._pipeline.signal)
+            nursery.start_soon(publish_on_change, self.clients.count)
+            while True:
+                await trio.sleep(self._config.state_poll)
+                self._publish_running(params)
+
+    def _publish_running(self, params: Params) -> None:
+        if self._pipeline.frames.value is not None:
+            self._publish(streamer=self._running_state(params))
+
+    def _running_state(self, params: Params) -> RunningState:
+        now, signal = trio.current_time(), self._pipeline.signal.value
+        return RunningState(
+            instance_id="",
+            encoder=EncoderState(type="CPU", quality=self._jpeg_quality(params)),
+            source=SourceState(
+                resolution=Resolution(signal.width, signal.height),
+                online=signal.online,
+                desired_fps=params.desired_fps,
+                captured_fps=self._pipeline.captured.per_second(now),
+            ),
+            stream=StreamState(
+                queued_fps=self._pipeline.encoded.per_second(now),
+                clients=self.clients.count.value,
+                clients_stat=self.clients.statistics(),
+            ),
+        )
+
+    # -- who wants the picture --------------------------------------------------------------------------
+
+    def set_sessions(self, count: int) -> None:
+        """Take how many sessions want the streamer to run (contract websocket.md 1.8)."""
+        self._sessions = count
+        self._update_wanted()
+
+    @contextmanager
+    def held_running(self) -> Iterator[None]:
+        """Make it run although no session wants it, as an automatic snapshot does."""
+        self._holds += 1
+        self._update_wanted()
+        self._wishes.publish(self._wishes.value + 1)
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            self._update_wanted()
+            self._wishes.publish(self._wishes.value + 1)
+
+    def _update_wanted(self) -> None:
+        wanted = self._sessions > 0 or self._holds > 0 or self._config.forever
+        self._control.set_wanted(wanted, trio.current_time())
+        self._wake.set()
+
+    # -- parameters -------------------------------------------------------------------------------------
+
+    def stage_quality(self, quality: int) -> None:
+        """Set the JPEG quality, applied with the other staged parameters."""
+        if not self.state.value.features.quality:
+            raise StreamerQualityNotSupported("the JPEG quality is fixed by the configuration")
+        self._stage("quality", quality)
+
+    def stage_desired_fps(self, desired_fps: int) -> None:
+        """Set the frame rate limit; one outside the configured limits is dropped, as the contract says."""
+        limits = self.state.value.limits.desired_fps
+        self._stage("desired_fps", desired_fps if limits.min <= desired_fps <= limits.max else None)
+
+    def stage_resolution(self, _resolution: str) -> None:
+        """Refuse: no capture of this slice can change its resolution."""
+        raise StreamerResolutionNotSupported("the capture takes the resolution that the target sends")
+
+    def stage_h264(self, _value: int) -> None:
+        """Refuse: there is no H.264 encoder."""
+        raise StreamerH264NotSupported("there is no H.264 encoder on this appliance")
+
+    def _stage(self, name: str, value: int | None) -> None:
+        if value is not None:
+            self._staged[name] = value
+        self._control.params_staged(trio.current_time())
+        self._wake.set()
+
+    def _apply_params(self) -> None:
+        params = msgspec.structs.replace(self.state.value.params, **self._staged)
+        self._staged.clear()
+        self._publish(params=params, applied=params)
+        self._wishes.publish(self._wishes.value + 1)
+
+    def reset(self) -> None:
+        """Restart the streamer if it runs."""
+        self._control.reset()
+        self._wake.set()
+
+    # -- snapshots --------------------------------------------------------------------------------------
+
+    async def take_snapshot(self, *, save: bool = False, allow_offline: bool = False) -> JpegFrame:
+        """Return a frame captured after this call, and keep it if *save*.
+
+        Raises UnavailableError when the streamer does not run, delivers nothing in time, or has no signal and
+        not *allow_offline*. It does not start the streamer.
+        """
+        asked_at = time.monotonic()
+        if self.state.value.streamer is None and self.frames.value is None:
+            raise UnavailableError("the streamer is not running; open a session with stream=1 first")
+        with trio.move_on_after(FRESH_FRAME_DEADLINE_S) as scope:
+            while self._pipeline.grabbed.value[0] < asked_at and self._pipeline.signal.value.online:
+                await self._pipeline.grabbed.wait_newer(self._pipeline.grabbed.version)
+        if scope.cancelled_caught:
+            raise UnavailableError(f"the capture gave no picture within {FRESH_FRAME_DEADLINE_S:.0f} s")
+        frame = self.frames.value
+        if frame is None:
+            raise UnavailableError("the streamer stopped while the snapshot was being taken")
+        if not frame.online and not allow_offline:
+            raise UnavailableError("there is no video signal; pass allow_offline=1 to get the picture anyway")
+        frame = self.as_grabbed_last(frame)
+        if save:
+            self._saved = frame
+            saved = SavedSnapshot(online=frame.online, width=frame.width, height=frame.height)
+            self._publish(snapshot=SnapshotState(saved))
+        return frame
+
+    def as_grabbed_last(self, frame: JpegFrame) -> JpegFrame:
+        """Return *frame* with the times of the newest capture, if that had nothing new to encode.
+
+        A picture that stood still for a minute was still seen a moment ago.
+        """
+        begin, end = self._pipeline.grabbed.value
+        if frame is not self.frames.value or begin <= frame.grab_begin:
+            return frame
+        return dataclasses.replace(frame, grab_begin=begin, grab_end=end)
+
+    def load_snapshot(self) -> JpegFrame:
+        """Return the kept frame. Raises UnavailableError if there is none."""
+        if self._saved is None:
+            raise UnavailableError("no snapshot has been kept; take one with save=1")
+        return self._saved
+
+    def remove_snapshot(self) -> None:
+        """Forget the kept frame."""
+        self._saved = None
+        self._publish(snapshot=SnapshotState())
+
+    def statistics(self) -> dict[str, int]:
+        """Return how many pictures were the same as the one before and were not encoded."""
+        return {"unchanged_frames": self._pipeline.unchanged_frames}

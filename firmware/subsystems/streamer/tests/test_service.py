@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from drivers.ports import NoSignal
+from drivers.video.frame import Frame, PixelFormat
+from firmware.core.errors import UnavailableError
+from firmware.core.supervise import Supervisor
+from firmware.subsystems.streamer.config import StreamerConfig
+from firmware.subsystems.streamer.service import StreamerService
+
+
+class Screen:
+    """A grey screen whose brightness the test sets; None is no signal. Only one capture may be open."""
+
+    name = "a test screen"
+
+    def __init__(self) -> None:
+        self.grey: int | None = 0
+        self.opened = 0
+        self.released = 0
+        self.taken = 0
+        self.close_s = 0.0
+        self.stalled = False
+        self._open = False
+        self._known: int | None = -1
+
+    @asynccontextmanager
+    async def open(self, *, max_fps: int) -> AsyncIterator[Screen]:
+        assert not self._open, "two captures at once"
+        self._open = True
+        self.opened += 1
+        self._interval_s = 1 / max_fps
+        try:
+            yield self
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(self.close_s)
+            self._open = False
+
+    async def next(self) -> Frame | NoSignal:
+        await trio.sleep(self._interval_s)
+        if self.stalled:
+            await trio.sleep_forever()
+        if self.grey is None:
+            if self._known is None:
+                await trio.sleep_forever()
+            self._known = None
+            return NoSignal("target is off")
+        self._known = self.grey
+        self.taken += 1
+        now = time.monotonic()
+        data = bytes([self.grey]) * (64 * 48)
+        return Frame(data, 64, 48, 64, PixelFormat.GREY, now, now, self._release)
+
+    def _release(self) -> None:
+        self.released += 1
+
+
+@asynccontextmanager
+async def running(
+    clock: MockClock, screen: Screen, config: StreamerConfig | None = None
+) -> AsyncIterator[StreamerService]:
+    service = StreamerService(config or StreamerConfig(), source=screen, supervisor=Supervisor())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(service.run)
+        # Encoding is in a thread, which is no task: a moment of real idleness before the clock jumps.
+        clock.autojump_threshold = 0.005
+        yield service
+        nursery.cancel_scope.cancel()
+    assert screen.released == screen.taken
+
+
+async def online(service: StreamerService) -> None:
+    for _ in range(1000):
+        running = service.state.value.streamer
+        if running is not None and running.source.online:
+            return
+        await trio.sleep(0.01)
+    pytest.fail("no picture came")
+
+
+async def test_an_unchanged_picture_is_encoded_once(mock_clock: MockClock) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen) as streamer:
+        streamer.set_sessions(1)
+        await online(streamer)
+        await trio.sleep(3)
+        first = streamer.frames.value
+        assert first is not None
+        assert first.number == 1
+        assert streamer.statistics()["unchanged_frames"] > 10
+        screen.grey = 200
+        await trio.sleep(1)
+        second = streamer.frames.value
+        assert second is not None
+        assert second.number == 2
+        assert second.data != first.data
+
+
+async def test_no_signal_is_a_picture_that_is_not_online(mock_clock: MockClock) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen) as streamer:
+        streamer.set_sessions(1)
+        await online(streamer)
+        screen.grey = None
+        frame = await streamer.take_snapshot(allow_offline=True)
+        for _ in range(1000):
+            if not frame.online:
+                break
+            frame = await streamer.take_snapshot(allow_offline=True)
+        assert (frame.online, frame.width, frame.height) == (False, 64, 48)
+        with pytest.raises(UnavailableError, match="no video signal"):
+            await streamer.take_snapshot()
+        assert await streamer.take_snapshot(allow_offline=True) is frame
+        assert streamer.state.value.snapshot.saved is None
+        screen.grey = 7
+
+
+async def test_a_capture_that_hangs_is_not_a_picture(mock_clock: MockClock) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen) as streamer:
+        streamer.set_sessions(1)
+        await online(streamer)
+        screen.stalled = True
+        with pytest.raises(UnavailableError, match="within 3 s"):
+            await streamer.take_snapshot(save=True)
+        assert streamer.state.value.snapshot.saved is None
+        for _ in range(1000):
+            if (frame := streamer.frames.value) is not None and not frame.online:
+                break
+            await trio.sleep(0.1)
+        else:
+            pytest.fail("the stall was never shown")
+        screen.stalled = False
+        await online(streamer)
+
+
+async def test_a_restart_waits_until_the_capture_is_closed(mock_clock: MockClock) -> None:
+    """A slow device is never opened twice, however quickly stop and start follow each other."""
+    screen = Screen()
+    screen.close_s = 5
+    async with running(mock_clock, screen) as streamer:
+        streamer.set_sessions(1)
+        await online(streamer)
+        for _ in range(3):
+            streamer.reset()
+            await trio.sleep(1.5)
+            streamer.set_sessions(0)
+            streamer.set_sessions(1)
+        await trio.sleep(30)
+        await online(streamer)
+        assert screen.opened >= 2
+
+
+async def test_the_last_session_stops_it_ten_seconds_later(mock_clock: MockClock) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen) as streamer:
+        streamer.set_sessions(2)
+        await online(streamer)
+        streamer.set_sessions(0)
+        await trio.sleep(9)
+        assert streamer.state.value.streamer is not None
+        await trio.sleep(2)
+        await wait_all_tasks_blocked()
+        assert streamer.state.value.streamer is None
+        assert streamer.frames.value is None
+        with pytest.raises(UnavailableError, match="not running"):
+            await streamer.take_snapshot()

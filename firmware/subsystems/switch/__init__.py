@@ -1,0 +1,1 @@
+"""The PiKVM Switch: units, ports, EDIDs and colours."""
