@@ -1,0 +1,164 @@
+"""From a board's data to its ports and driver tasks.
+
+It never falls back to another board: one that is not known or cannot be told is a `SetupError`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from drivers.emulated.pc import EmulatedPc
+from drivers.ports import (
+    KeyboardPort,
+    LineInput,
+    LineOutput,
+    MediaSlot,
+    PointerPort,
+    Sensors,
+    VideoSource,
+)
+from drivers.qemu.machine import QemuMachine
+from drivers.system.health import LinuxSensors
+from firmware.core.errors import SetupError
+from firmware.core.supervise import SupervisedTask
+
+_DATA = files("firmware.boards")
+_SUFFIX = ".toml"
+ATTACH = "--attach"
+"""Instead of arguments for a QEMU of our own: `-- --attach SOCKET`, for one that runs already."""
+
+
+class EmulatedData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Data of a board whose target is emulated."""
+
+    start_powered: bool = True
+
+
+class QemuData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Data of a board whose target is a QEMU machine."""
+
+    binary: str
+    arguments: tuple[str, ...] = ()
+
+
+class BoardData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A board's file; `settings` are configuration values at the contract's key paths."""
+
+    description: str
+    kind: Literal["emulated", "qemu"]
+    demo: bool = False
+    settings: Mapping[str, object] = msgspec.field(default_factory=dict)
+    emulated: EmulatedData = EmulatedData()
+    qemu: QemuData | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The ports of one board, and the tasks that drive them."""
+
+    name: str
+    description: str
+    demo: bool
+    keyboard: KeyboardPort
+    mouse: PointerPort
+    mouse_alt: PointerPort | None
+    power_led: LineInput
+    hdd_led: LineInput
+    power_switch: LineOutput
+    reset_switch: LineOutput
+    video: VideoSource
+    media: MediaSlot
+    sensors: Sensors
+    tasks: Mapping[str, SupervisedTask] = field(default_factory=dict)
+    target: EmulatedPc | QemuMachine | None = None
+    """The machine at the other end, where it is in our hands: what tests and demos look at."""
+
+
+def board_names() -> list[str]:
+    """Return the names of the known boards."""
+    names = (entry.name for entry in _DATA.iterdir())
+    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+
+
+def read_board(name: str) -> BoardData:
+    """Read a board's data. Raises SetupError if there is no such board."""
+    if name not in board_names():
+        known = ", ".join(board_names())
+        raise SetupError(f"expected one of the boards {known}, got {name!r}; choose one with --board")
+    document = tomllib.loads(_DATA.joinpath(name + _SUFFIX).read_text("utf-8"))
+    return msgspec.convert(document, BoardData)
+
+
+def compose_board(name: str, data: BoardData, *, arguments: Sequence[str], absolute_first: bool) -> Board:
+    """Compose the ports of *data*; *absolute_first* makes the absolute mouse the first one.
+
+    *arguments* are for the board's own program. Raises SetupError if the board cannot work on this machine.
+    """
+    if arguments and data.kind != "qemu":
+        given = " ".join(arguments)
+        raise SetupError(f"the board {name} takes no arguments of its own, got {given!r} after --")
+    if data.kind == "emulated":
+        return _emulated(name, data, absolute_first=absolute_first)
+    return _qemu(name, data, arguments, absolute_first=absolute_first)
+
+
+def _emulated(name: str, data: BoardData, *, absolute_first: bool) -> Board:
+    pc = EmulatedPc(start_powered=data.emulated.start_powered)
+    mice = (pc.mouse_absolute, pc.mouse_relative)
+    return _board_of(name, data, pc, "board.pc", mice if absolute_first else mice[::-1])
+
+
+def _qemu(name: str, data: BoardData, arguments: Sequence[str], *, absolute_first: bool) -> Board:
+    assert data.qemu is not None, f"the data of the board {name} lacks its qemu table"
+    if arguments and arguments[0] == ATTACH:
+        machine = QemuMachine(attach=_socket(arguments[1:]))
+    elif shutil.which(data.qemu.binary) is None:
+        raise SetupError(
+            f"{data.qemu.binary} is not installed; install it (Debian: apt-get install qemu-system-x86)"
+        )
+    else:
+        machine = QemuMachine(data.qemu.binary, (*data.qemu.arguments, *arguments))
+    mice = (machine.absolute_pointer, machine.relative_pointer)
+    return _board_of(name, data, machine, "board.qemu", mice if absolute_first else mice[::-1])
+
+
+def _socket(arguments: Sequence[str]) -> Path:
+    """Return the QMP socket that is to be attached to."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_socket():
+        given = " ".join(arguments)
+        raise SetupError(f"expected the QMP socket of a running QEMU after {ATTACH}, got {given!r}")
+    return Path(arguments[0])
+
+
+def _board_of(
+    name: str,
+    data: BoardData,
+    target: EmulatedPc | QemuMachine,
+    task_name: str,
+    mice: tuple[PointerPort, PointerPort],
+) -> Board:
+    return Board(
+        name=name,
+        description=data.description,
+        demo=data.demo,
+        keyboard=target.keyboard,
+        mouse=mice[0],
+        mouse_alt=mice[1],
+        power_led=target.power_led,
+        hdd_led=target.hdd_led,
+        power_switch=target.power_switch,
+        reset_switch=target.reset_switch,
+        video=target.video,
+        media=target.media,
+        sensors=LinuxSensors(),
+        tasks={task_name: target.run},
+        target=target,
+    )

@@ -1,0 +1,71 @@
+"""Whether this version can do what a configuration asks for; the same answer for `run` and `config --check`.
+
+A value may be right by itself and still name something that is not there yet, or not on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from firmware.boards.load import board_names
+from firmware.core.config.errors import ConfigurationError, Problem
+from firmware.core.config.tree import Position
+from firmware.settings import LoadedSettings
+from firmware.subsystems.auth.config import HtpasswdAuthConfig
+
+_DEFAULT = Position("the defaults")
+
+
+def check(loaded: LoadedSettings) -> list[str]:
+    """Return lines about what is asked for in vain. Raises ConfigurationError for what cannot be served.
+
+    A keyboard on a device that is not driven would type nowhere, and an account service that is not asked
+    would let nobody in: those are errors. The rest would only be missed.
+    """
+    errors = [_problem(loaded, path, message) for path, message in _errors(loaded)]
+    if errors:
+        raise ConfigurationError(errors)
+    return [
+        str(_problem(loaded, path, "is set, which this version does not do yet"))
+        for path in _unserved(loaded)
+    ]
+
+
+def _problem(loaded: LoadedSettings, path: str, message: str) -> Problem:
+    return Problem(loaded.sources.get(path, _DEFAULT), path, message)
+
+
+def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
+    kvmd, farhand = loaded.settings.kvmd, loaded.settings.farhand
+    if farhand.board is not None and farhand.board not in board_names():
+        yield "farhand/board", f"expected one of {', '.join(board_names())}, got {farhand.board!r}"
+    if kvmd.hid.type != "otg":
+        yield "kvmd/hid/type", f"expected otg, the only one that is driven yet, got {kvmd.hid.type!r}"
+    if not isinstance(kvmd.auth.internal, HtpasswdAuthConfig):
+        yield (
+            "kvmd/auth/internal/type",
+            f"expected htpasswd, the only one yet, got {kvmd.auth.internal.type!r}",
+        )
+    if kvmd.auth.external.type:
+        yield (
+            "kvmd/auth/external/type",
+            f"expected none, as there is none yet, got {kvmd.auth.external.type!r}",
+        )
+    for name, path in (("certificate", farhand.tls.certificate), ("key", farhand.tls.key)):
+        if path is not None:
+            try:
+                path.read_bytes()
+            except OSError as exc:
+                yield f"farhand/tls/{name}", f"cannot be read: {path}: {exc.strerror}"
+
+
+def _unserved(loaded: LoadedSettings) -> Iterator[str]:
+    kvmd = loaded.settings.kvmd
+    wishes = {
+        "kvmd/gpio/scheme": kvmd.gpio.scheme,
+        "kvmd/snapshot/idle_interval": kvmd.snapshot.idle_interval,
+        "kvmd/snapshot/live_interval": kvmd.snapshot.live_interval,
+        "kvmd/streamer/h264_bitrate/default": kvmd.streamer.h264_bitrate.default,
+        "kvmd/streamer/resolution/default": kvmd.streamer.resolution.default,
+    }
+    return (path for path, wish in wishes.items() if wish)
