@@ -1,0 +1,98 @@
+/**
+ * Calls of the HTTP API: parameters in the query, the answer's envelope opened, and every failure turned into
+ * an `ApiError` that can be shown. Knows no page and no state.
+ */
+
+import { endpoint, type Query } from "./urls";
+
+/** No call made from here takes more than a second on a working appliance (a shortcut: 0.3 s). */
+const CALL_DEADLINE_MS = 15_000;
+
+/** A failed call. `status` 0 means that no answer came. */
+export class ApiError extends Error {
+  readonly status: number;
+  /** The contract's stable class name (http.md 2.2), "" if the answer had none. */
+  readonly kind: string;
+  readonly retryAfterS: number | null;
+
+  constructor(status: number, kind: string, message: string, retryAfterS: number | null = null) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.kind = kind;
+    this.retryAfterS = retryAfterS;
+  }
+
+  /** The session is gone (401, 403) or its cookie is unreadable, which `auth/check` answers with 400. */
+  get needsLogin(): boolean {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+async function fetchChecked(url: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: AbortSignal.timeout(CALL_DEADLINE_MS),
+      ...init,
+    });
+  } catch (error) {
+    throw new ApiError(0, "", error instanceof Error ? error.message : String(error));
+  }
+  if (!response.ok) {
+    throw await failureOf(response);
+  }
+  return response;
+}
+
+/** Read a failed answer: the envelope of http.md 2.2, or a body of any kind (a proxy answers with HTML). */
+export async function failureOf(response: Response): Promise<ApiError> {
+  let kind = "";
+  let message = "";
+  try {
+    const body = (await response.json()) as { result?: { error?: unknown; error_msg?: unknown } };
+    kind = typeof body.result?.error === "string" ? body.result.error : "";
+    message = typeof body.result?.error_msg === "string" ? body.result.error_msg : "";
+  } catch {
+    // Not JSON: the status has to be enough.
+  }
+  const retryAfter = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
+  return new ApiError(response.status, kind, message, Number.isNaN(retryAfter) ? null : retryAfter);
+}
+
+/** Whether the browser's session is good; throws only if the appliance gave no usable answer. */
+export async function isLoggedIn(base: URL): Promise<boolean> {
+  try {
+    await fetchChecked(endpoint(base, "api/auth/check"), { method: "GET" });
+    return true;
+  } catch (error) {
+    // 400 is the contract's answer to a malformed cookie: a new login replaces it.
+    if (error instanceof ApiError && (error.needsLogin || error.status === 400)) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** Log in; the one call with a form body (http.md 3.2). */
+export async function login(base: URL, user: string, passwd: string): Promise<void> {
+  await fetchChecked(endpoint(base, "api/auth/login"), {
+    method: "POST",
+    body: new URLSearchParams({ user, passwd }),
+  });
+}
+
+export async function post(base: URL, path: string, query: Query = {}): Promise<void> {
+  await fetchChecked(endpoint(base, path, query), { method: "POST" });
+}
+
+export async function getBlob(base: URL, path: string): Promise<Blob> {
+  const response = await fetchChecked(endpoint(base, path), { method: "GET" });
+  try {
+    return await response.blob();
+  } catch (error) {
+    throw new ApiError(0, "", error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * One open console: joins the control socket, the state, the input devices and the video stream, and carries
+ * out what the buttons ask for. Knows no markup.
+ */
+
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { Keyboard } from "./hid/keyboard";
+import { isApple } from "./hid/keyboard_dom";
+import { Mouse } from "./hid/mouse";
+import { ApiError, getBlob, isLoggedIn, post } from "./net/api";
+import { ControlSocket } from "./net/control";
+import { baseOf, endpoint, loginUrl, type Query, socketEndpoint } from "./net/urls";
+import { encodeButton, encodeKey, encodeMove, encodeRelative, encodeWheel } from "./net/wire";
+import { Appliance } from "./state/appliance";
+import { text } from "./text";
+import { actionFailure } from "./text/failures";
+import { engineQuery, MjpegStream } from "./video/mjpeg";
+
+/** A movement's frame is 11 bytes on the wire; with a hundred of them waiting the network lags visibly. */
+const CONGESTED_BYTES = 1_024;
+
+/** Long enough to read, short enough not to pile up. */
+const NOTICE_MS = 10_000;
+
+const SNAPSHOT_PATH = "api/streamer/snapshot";
+
+export interface Notice {
+  readonly id: number;
+  readonly text: string;
+}
+
+export interface Question {
+  readonly title: string;
+  readonly text: string;
+  readonly action: string;
+  readonly answer: (yes: boolean) => void;
+}
+
+export class Session {
+  readonly base: URL;
+  readonly control: ControlSocket;
+  readonly appliance = new Appliance();
+  readonly keyboard: Keyboard;
+  readonly mouse: Mouse;
+  readonly stream: MjpegStream;
+  /** Whether the screen has the keyboard. */
+  readonly captured: Signal<boolean> = signal(false);
+  /** Whether the pointer is locked to the screen (relative mouse). */
+  readonly caught: Signal<boolean> = signal(false);
+  readonly #notices = signal<readonly Notice[]>([]);
+  readonly #question = signal<Question | null>(null);
+  #lastNotice = 0;
+
+  constructor(options: { href: string; userAgent: string; onLeaveKeyboard: () => void }) {
+    this.base = baseOf(options.href);
+    this.control = new ControlSocket({
+      url: socketEndpoint(this.base, "api/ws", { stream: 1 }),
+      isLoggedIn: () => isLoggedIn(this.base),
+      onLoggedOut: () => this.goToLogin(),
+      onOpened: () => this.appliance.restart(),
+      onClosed: () => {
+        // The appliance releases everything when a session ends (websocket.md 1.8).
+        this.keyboard.forget();
+        this.mouse.forget();
+      },
+      onEvent: (type, event) => this.appliance.apply(type, event),
+    });
+    this.keyboard = new Keyboard((name, pressed) => this.control.send(encodeKey(name, pressed)), {
+      mac: isApple(options.userAgent),
+      onLeave: options.onLeaveKeyboard,
+    });
+    this.mouse = new Mouse(
+      {
+        move: (x, y) => this.control.send(encodeMove(x, y)),
+        relative: (list) => this.control.send(encodeRelative(list)),
+        wheel: (list) => this.control.send(encodeWheel(list)),
+        button: (name, pressed) => this.control.send(encodeButton(name, pressed)),
+        congested: () => this.control.backlogBytes > CONGESTED_BYTES,
+      },
+      (callback) => requestAnimationFrame(callback),
+    );
+    this.stream = new MjpegStream({
+      base: this.base,
+      query: engineQuery(options.userAgent),
+      // What was known before the connection broke says nothing about now.
+      streamer: computed(() =>
+        this.control.status.value.phase === "online" ? this.appliance.states.streamer.value : null,
+      ),
+      newKey: randomKey,
+    });
+  }
+
+  get notices(): ReadonlySignal<readonly Notice[]> {
+    return this.#notices;
+  }
+
+  get question(): ReadonlySignal<Question | null> {
+    return this.#question;
+  }
+
+  get snapshotUrl(): string {
+    return endpoint(this.base, SNAPSHOT_PATH);
+  }
+
+  /** Connect, and connect again whenever the browser has a reason to believe that it would work now. */
+  start(): void {
+    void this.control.connect();
+    window.addEventListener("online", () => this.control.hurry());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") {
+        this.control.hurry();
+      }
+    });
+  }
+
+  goToLogin(): void {
+    this.control.close();
+    location.replace(loginUrl(this.base, location.href));
+  }
+
+  /** Ask before doing something that cannot be undone. */
+  confirm(question: Omit<Question, "answer">): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#question.value = {
+        ...question,
+        answer: (yes) => {
+          this.#question.value = null;
+          resolve(yes);
+        },
+      };
+    });
+  }
+
+  notify(message: string): void {
+    const notice = { id: ++this.#lastNotice, text: message };
+    this.#notices.value = [...this.#notices.peek(), notice];
+    setTimeout(() => this.dismiss(notice.id), NOTICE_MS);
+  }
+
+  dismiss(id: number): void {
+    this.#notices.value = this.#notices.peek().filter((notice) => notice.id !== id);
+  }
+
+  /** Call a route; a failure becomes a notice that begins with `what`. */
+  async act(what: string, path: string, query: Query): Promise<void> {
+    try {
+      await post(this.base, path, query);
+    } catch (error) {
+      this.#failed(what, error);
+    }
+  }
+
+  async logOut(): Promise<void> {
+    try {
+      await post(this.base, "api/auth/logout");
+    } catch (error) {
+      if (!(error instanceof ApiError && error.needsLogin)) {
+        this.#failed(text.value.logout, error);
+        return;
+      }
+    }
+    this.control.close();
+    location.replace(endpoint(this.base, "login"));
+  }
+
+  /** The present picture as a file. */
+  async saveSnapshot(): Promise<void> {
+    let picture: Blob;
+    try {
+      picture = await getBlob(this.base, SNAPSHOT_PATH);
+    } catch (error) {
+      const none = error instanceof ApiError && error.status === 503;
+      none ? this.notify(text.value.error.noSnapshot) : this.#failed(text.value.snapshot, error);
+      return;
+    }
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(picture);
+    link.download = `screen-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.jpg`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (error instanceof ApiError && error.needsLogin) {
+      this.goToLogin();
+    } else {
+      this.notify(actionFailure(text.value, what, error));
+    }
+  }
+}
+
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

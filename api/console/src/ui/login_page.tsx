@@ -1,0 +1,130 @@
+/** The login page: user, password, optional one-time code, and a clear word when it does not work. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { isLoggedIn, login } from "../net/api";
+import { passwdField } from "../net/credentials";
+import { text } from "../text";
+import { loginFailure } from "../text/failures";
+import { Mark } from "./icons";
+
+interface LoginProps {
+  base: URL;
+  /** Where to go after it. */
+  target: string;
+}
+
+function fieldOf(form: HTMLFormElement, name: string): string {
+  const value = new FormData(form).get(name);
+  return typeof value === "string" ? value : "";
+}
+
+export function LoginPage({ base, target }: LoginProps) {
+  const words = text.value.login;
+  const [failure, setFailure] = useState("");
+  const [working, setWorking] = useState(false);
+  const password = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    // Someone who is logged in, or does not need to be, has nothing to do here.
+    isLoggedIn(base).then(
+      (loggedIn) => {
+        if (loggedIn) {
+          location.replace(target);
+        }
+      },
+      () => setFailure(text.value.error.network),
+    );
+  }, [base, target]);
+
+  const submit = async (form: HTMLFormElement): Promise<void> => {
+    const user = fieldOf(form, "user").trim();
+    const passwd = passwdField(fieldOf(form, "passwd"), fieldOf(form, "code"));
+    if (user === "") {
+      setFailure(words.userMissing);
+      return;
+    }
+    if (passwd === null) {
+      setFailure(words.codeMalformed);
+      return;
+    }
+    setWorking(true);
+    setFailure("");
+    try {
+      await login(base, user, passwd);
+    } catch (error) {
+      setWorking(false);
+      setFailure(loginFailure(text.value, error));
+      password.current?.select();
+      return;
+    }
+    location.replace(target);
+  };
+
+  return (
+    <main class="login">
+      <form
+        class="login-card"
+        aria-labelledby="login-title"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!working) {
+            void submit(event.currentTarget);
+          }
+        }}
+      >
+        <div class="login-brand">
+          <Mark />
+          <span>{text.value.product}</span>
+        </div>
+        <h1 id="login-title">{words.title}</h1>
+        <label class="field">
+          <span>{words.user}</span>
+          <input
+            id="login-user"
+            data-testid="login-user"
+            name="user"
+            autocomplete="username"
+            autocapitalize="none"
+            spellcheck={false}
+            autofocus
+          />
+        </label>
+        <label class="field">
+          <span>{words.password}</span>
+          <input
+            id="login-passwd"
+            data-testid="login-passwd"
+            name="passwd"
+            type="password"
+            autocomplete="current-password"
+            ref={password}
+          />
+        </label>
+        <label class="field">
+          <span>{words.code}</span>
+          <input
+            id="login-code"
+            data-testid="login-code"
+            name="code"
+            inputMode="numeric"
+            autocomplete="one-time-code"
+            aria-describedby="login-code-hint"
+          />
+          <small id="login-code-hint">{words.codeHint}</small>
+        </label>
+        <p id="login-error" data-testid="login-error" class="login-error" role="alert">
+          {failure}
+        </p>
+        <button
+          type="submit"
+          id="login-submit"
+          data-testid="login-submit"
+          class="primary"
+          aria-disabled={working}
+        >
+          {working ? words.working : words.submit}
+        </button>
+      </form>
+    </main>
+  );
+}

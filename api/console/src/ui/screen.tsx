@@ -1,0 +1,119 @@
+/** The target's screen: the picture, the input that goes to it, and the words when there is none. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { containedRect, type Rect } from "../hid/geometry";
+import { attachKeyboard, modifiersOf } from "../hid/keyboard_dom";
+import { attachMouse } from "../hid/mouse_dom";
+import type { Session } from "../session";
+import { text } from "../text";
+import { whyNoPicture } from "../video/no_picture";
+import { Retry } from "./connection";
+import { useSession } from "./context";
+
+function boxOf(element: HTMLElement): Rect {
+  const { x, y, width, height } = element.getBoundingClientRect();
+  return { x, y, width, height };
+}
+
+/** Join keyboard, mouse and stream to the elements. */
+function attach(session: Session, screen: HTMLElement, image: HTMLImageElement): () => void {
+  const detachers = [
+    session.stream.attach(image),
+    attachKeyboard(screen, session.keyboard),
+    attachMouse(screen, session.mouse, {
+      absolute: () => session.appliance.states.hid.peek()?.mouse.absolute ?? true,
+      picture: () => containedRect(boxOf(image), { width: image.naturalWidth, height: image.naturalHeight }),
+      onLocked: (locked) => {
+        session.caught.value = locked;
+      },
+      onPointer: (event) => session.keyboard.observe(modifiersOf(event)),
+    }),
+  ];
+  return () => {
+    for (const detach of detachers) {
+      detach();
+    }
+  };
+}
+
+/**
+ * Says why there is no picture. It lies over the screen but lets all input through; only the button that is
+ * there while nothing could take the input anyway catches clicks.
+ */
+function Overlay() {
+  const session = useSession();
+  const { streamer, atx } = session.appliance.states;
+  const reason = whyNoPicture(
+    session.control.status.value,
+    streamer.value,
+    atx.value,
+    session.stream.loaded.value,
+  );
+  const [title, advice] = reason === null ? ["", ""] : text.value.overlay[reason.why];
+  return (
+    <div id="overlay" data-testid="overlay" class="overlay" data-why={reason?.why ?? ""}>
+      <div class="overlay-card">
+        <div role="status">
+          <p class="overlay-title">{title}</p>
+          <p>{advice}</p>
+        </div>
+        {/* Not a part of the status: a voice that counts every second helps nobody. */}
+        {reason?.why === "reconnecting" && <Retry retryAtMs={reason.retryAtMs} />}
+      </div>
+    </div>
+  );
+}
+
+export function Screen() {
+  const session = useSession();
+  const screen = useRef<HTMLDivElement>(null);
+  const image = useRef<HTMLImageElement>(null);
+  useEffect(() => {
+    if (screen.current === null || image.current === null) {
+      return undefined;
+    }
+    screen.current.focus({ preventScroll: true });
+    return attach(session, screen.current, image.current);
+  }, [session]);
+
+  const absolute = session.appliance.states.hid.value?.mouse.absolute ?? true;
+  useEffect(() => {
+    // The two mice share nothing: what was sent to one is not known to the other.
+    session.mouse.forget();
+    if (absolute && document.pointerLockElement !== null) {
+      document.exitPointerLock();
+    }
+  }, [session, absolute]);
+
+  return (
+    <main class="stage">
+      <div
+        id="screen"
+        data-testid="screen"
+        class="screen"
+        ref={screen}
+        role="application"
+        aria-label={text.value.screen.label}
+        tabIndex={0}
+        data-mouse={absolute ? "absolute" : "relative"}
+        onFocus={() => {
+          session.captured.value = true;
+        }}
+        onBlur={() => {
+          session.captured.value = false;
+        }}
+      >
+        <img
+          id="video"
+          data-testid="video"
+          class="picture"
+          ref={image}
+          alt={text.value.screen.picture}
+          data-loaded={session.stream.loaded.value}
+          draggable={false}
+        />
+      </div>
+      <Overlay />
+    </main>
+  );
+}
