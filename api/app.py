@@ -1,0 +1,172 @@
+"""The Quart-Trio application: routes to handlers, errors to answers, who may call, security headers.
+
+It decodes, authorises, calls a handle and encodes; no rule of a subsystem is here. It must never show a
+traceback to a client, nor run a handler before the caller is known.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, override
+
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from quart import Response, request, websocket
+from werkzeug.exceptions import HTTPException
+
+from api.credentials import TOKEN_COOKIE, Identity, identify, presented
+from api.errors import answer_to, framework_answer, refusal
+from api.params import Param
+from api.routing import Access, Call, Route, error_envelope
+from api.server import FrontApp
+from api.ws.hub import Hub
+from api.ws.session import ControlSession
+from firmware.core.errors import OperationError
+from firmware.core.validators import valid_bool
+from firmware.subsystems.auth.service import AuthService
+from firmware.subsystems.hid.service import HidService
+from firmware.subsystems.info.service import InfoService
+from firmware.subsystems.sessions.service import SessionsService
+
+logger = logging.getLogger(__name__)
+
+CONTROL_SOCKET_PATH = "/api/ws"
+STREAM = Param("stream", valid_bool, True, "this session wants video")
+LEGACY = Param("legacy", valid_bool, False, "event names of old firmware")
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+# A console page may load only what we serve, run no inline script, and be framed by nobody.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
+}
+# What the reference's front proxy allows on ordinary routes is 4 KiB; ours is kinder to JSON documents.
+DEFAULT_BODY_LIMIT_BYTES = 64 * 1024
+_REPEATED_SLASHES = re.compile("//+")
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The handles that the application itself needs; routes bring their own."""
+
+    auth: AuthService
+    hid: HidService
+    sessions: SessionsService
+    info: InfoService
+    hub: Hub
+    routes: Sequence[Route]
+
+
+class Application(FrontApp):
+    """The front's application."""
+
+    def __init__(self, front: Front) -> None:
+        super().__init__("farhand", static_folder=None)
+        self._front = front
+        self._body_limits = {
+            (route.method, route.path): route.body_limit_bytes
+            for route in front.routes
+            if route.body_limit_bytes is not None
+        }
+        for path, by_method in _by_path(front.routes).items():
+            self.add_url_rule(
+                path,
+                endpoint=path,
+                view_func=_view(self, by_method),
+                methods=_METHODS,
+                provide_automatic_options=False,
+                strict_slashes=True,
+            )
+        self.add_websocket(CONTROL_SOCKET_PATH, view_func=self._control_socket, strict_slashes=False)
+        self.register_error_handler(HTTPException, framework_answer)
+        self.after_request(_add_security_headers)
+
+    def body_limit(self, scope: Mapping[str, Any]) -> int | None:
+        """Return the longest body in bytes of the request that *scope* describes."""
+        path = _REPEATED_SLASHES.sub("/", scope["path"]).rstrip("/")
+        return self._body_limits.get((scope["method"], path), DEFAULT_BODY_LIMIT_BYTES)
+
+    @override
+    async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        # Trailing and doubled slashes are accepted as they are: a redirect would lose the body (gotcha 9).
+        path = "" if scope["type"] == "lifespan" else _REPEATED_SLASHES.sub("/", scope["path"])
+        if path not in ("", "/kvm/"):
+            scope = {**scope, "path": path.rstrip("/") or "/"}  # type: ignore[assignment]
+        await super().asgi_app(scope, receive, send)
+
+    async def serve_route(self, by_method: Mapping[str, Route]) -> Response:
+        """Answer the present request by the route for its method."""
+        route = by_method.get(request.method)
+        what = f"{request.method} {request.path}"
+        if route is None:
+            allowed = ", ".join(sorted(by_method))
+            answer = error_envelope(405, "MethodNotAllowedError", f"expected {allowed}, got {request.method}")
+            answer.headers["Allow"] = allowed
+            return answer
+        try:
+            identity = await self._caller(route.access)
+        except OperationError as exc:
+            return refusal(exc, route.access, request.path)
+        try:
+            return await route.handler(Call(request, route.params, identity.user))
+        except (Exception, ExceptionGroup) as exc:  # noqa: BLE001 - the one place that turns errors into answers
+            return answer_to(exc, what)
+
+    async def _caller(self, access: Access) -> Identity:
+        if access is Access.PUBLIC:
+            return Identity("")
+        return await identify(presented(request.headers, request.cookies.get(TOKEN_COOKIE)), self._front.auth)
+
+    async def _control_socket(self) -> Response | None:
+        """Serve `/api/ws`; refusals are ordinary answers before the upgrade (contract websocket.md 1.1)."""
+        front = self._front
+        try:
+            identity = await identify(
+                presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE)), front.auth
+            )
+            stream, legacy = STREAM.read(websocket.args), LEGACY.read(websocket.args)
+        except OperationError as exc:
+            return error_envelope(exc.status, exc.contract_name, str(exc))
+        await websocket.accept()
+        socket = websocket._get_current_object()  # noqa: SLF001 - the proxy is of this task, the session has two
+        with ExitStack() as stack:
+            if identity.token is not None:
+                stack.enter_context(front.auth.hold(identity.token))
+            stack.enter_context(front.sessions.opened(stream=stream))
+            front.info.request_refresh()
+            await ControlSession(socket, front.hub, front.hid, legacy=legacy).serve()
+        return None
+
+
+def _by_path(routes: Sequence[Route]) -> Mapping[str, Mapping[str, Route]]:
+    paths: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        methods = paths.setdefault(route.path, {})
+        if route.method in methods:
+            raise ValueError(f"expected one handler for {route.method} {route.path}, got two")
+        methods[route.method] = route
+    return paths
+
+
+def _view(app: Application, by_method: Mapping[str, Route]) -> Callable[..., Awaitable[Response]]:
+    async def view(**_path_arguments: Any) -> Response:
+        return await app.serve_route(by_method)
+
+    return view
+
+
+async def _add_security_headers(response: Response) -> Response:
+    for name, value in _SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

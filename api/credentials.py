@@ -1,0 +1,170 @@
+"""Which credentials a request presents, and what they are worth (contract http.md 3.1).
+
+The first mechanism that is present decides, and later ones are not tried after a failure. Reads text and
+asks the authentication service; it holds no rule of its own about who may get in, and never shows a secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from firmware.core.errors import ForbiddenError, UnauthorizedError, ValidatorError
+from firmware.core.validators import valid_auth_token, valid_passwd, valid_user
+
+TOKEN_COOKIE: Final = "auth_token"  # noqa: S105 (a name)
+USER_HEADER: Final = "X-KVMD-User"
+PASSWD_HEADER: Final = "X-KVMD-Passwd"  # noqa: S105 (a name)
+BASIC_PREFIX: Final = "basic "
+
+type Mechanism = Literal["xhdr", "token", "basic"]
+
+
+@dataclass(frozen=True, slots=True)
+class XHeaders:
+    """`X-KVMD-User` and `X-KVMD-Passwd`, well-formed."""
+
+    user: str
+    passwd: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """The cookie `auth_token`, well-formed."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """`Authorization: Basic`, well-formed."""
+
+    user: str
+    passwd: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed400:
+    """The mechanism that decides carries characters that no user, password or token has."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed401:
+    """`Authorization: Basic` with something that cannot be decoded."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No mechanism is present."""
+
+
+type Presented = XHeaders | Cookie | Basic | Malformed400 | Malformed401 | Nothing
+
+
+class Headers(Protocol):
+    """Request headers: names in any letter case, the first value of a repeated one (werkzeug's `Headers`)."""
+
+    def get(self, key: str, /) -> str | None:
+        """Return the value of header *key*, None if there is none."""
+        ...
+
+
+def presented(headers: Headers, cookie: str | None) -> Presented:
+    """Return the one mechanism that decides. *cookie* is the value of `auth_token`, None if there is none."""
+    try:
+        if user := headers.get(USER_HEADER):
+            return XHeaders(
+                valid_user(user, USER_HEADER), valid_passwd(headers.get(PASSWD_HEADER) or "", PASSWD_HEADER)
+            )
+        if cookie:
+            return Cookie(valid_auth_token(cookie, f"cookie {TOKEN_COOKIE}"))
+        authorization = headers.get("Authorization") or ""
+        if authorization[: len(BASIC_PREFIX)].lower() == BASIC_PREFIX:
+            return _basic(authorization[len(BASIC_PREFIX) :].strip())
+    except ValidatorError as exc:
+        return Malformed400(str(exc))
+    return Nothing()
+
+
+def _basic(encoded: str) -> Basic | Malformed401:
+    """Read credentials of RFC 7617: the user ends at the first colon, the password may hold more of them."""
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError):  # UnicodeDecodeError is a ValueError
+        return Malformed401("expected base64 of UTF-8 text, got something else - at Authorization")
+    user, colon, passwd = text.partition(":")
+    if not colon:
+        return Malformed401("expected user:password, got text without a colon - at Authorization")
+    return Basic(valid_user(user, "user of Authorization"), valid_passwd(passwd, "password of Authorization"))
+
+
+class Authenticator(Protocol):
+    """What is needed of the authentication service."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether credentials are asked for at all."""
+        ...
+
+    async def check_password(self, user: str, passwd: str) -> bool:
+        """Return whether these credentials are right."""
+        ...
+
+    def check_token(self, token: str) -> str | None:
+        """Return whose session *token* is, None if nobody's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who calls, and how that is known. `token` is the session's, if a cookie decided."""
+
+    user: str
+    mechanism: Mechanism | None = None
+    token: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """Return what an access log shows (contract subsystems.md 1)."""
+        return f"{self.user} ({self.mechanism})" if self.mechanism else "-"
+
+
+async def identify(credentials: Presented, authenticator: Authenticator) -> Identity:
+    """Return who presents *credentials*; anybody while authentication is off.
+
+    Raises ValidatorError (400) if they are malformed, UnauthorizedError (401) if there are none or they
+    cannot be decoded, ForbiddenError (403) if they are wrong.
+    """
+    if not authenticator.enabled:
+        return Identity("")
+    match credentials:
+        case XHeaders(user, passwd):
+            if await authenticator.check_password(user, passwd):
+                return Identity(user, "xhdr")
+            raise ForbiddenError(
+                f"expected a valid user, password and code, got a wrong one - at {USER_HEADER}"
+            )
+        case Cookie(token):
+            owner = authenticator.check_token(token)
+            if owner is not None:
+                return Identity(owner, "token", token)
+            raise ForbiddenError(
+                "expected the token of a live session, got an unknown or expired one - at cookie"
+            )
+        case Basic(user, passwd):
+            if await authenticator.check_password(user, passwd):
+                return Identity(user, "basic")
+            raise ForbiddenError(
+                "expected a valid user, password and code, got a wrong one - at Authorization"
+            )
+        case Malformed400(message):
+            raise ValidatorError(message)
+        case Malformed401(message):
+            raise UnauthorizedError(message)
+        case Nothing():
+            raise UnauthorizedError("expected credentials, got none - log in or send them")

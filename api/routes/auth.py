@@ -1,0 +1,51 @@
+"""Login, logout and the probe (contract http.md 3.2 to 3.4)."""
+
+from __future__ import annotations
+
+from quart import Response
+
+from api.cookies import session_cookie
+from api.credentials import TOKEN_COOKIE
+from api.routing import Access, Call, Route, envelope
+from firmware.core.validators import (
+    valid_auth_token,
+    valid_login_redirect,
+    valid_passwd,
+    valid_session_expire,
+    valid_user,
+)
+from firmware.subsystems.auth.service import AuthService
+
+LOGIN_BODY_LIMIT_BYTES = 4096
+
+
+def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[Route]:
+    """List the routes of authentication."""
+
+    async def login(call: Call) -> Response:
+        if not auth.enabled:
+            return envelope()
+        form = await call.request.form
+        user = valid_user(form.get("user", ""))
+        passwd = valid_passwd(form.get("passwd", ""))
+        expire = valid_session_expire(form.get("expire", "0"))
+        redirect = valid_login_redirect(form.get("redirect", ""), allowed=allow_redirects)
+        token = await auth.login(user, passwd, expire)
+        answer = Response(b"", 302, headers={"Location": redirect}) if redirect else envelope()
+        if token is not None:
+            answer.headers["Set-Cookie"] = session_cookie(token)
+        return answer
+
+    async def logout(call: Call) -> Response:
+        if auth.enabled:
+            auth.logout(valid_auth_token(call.request.cookies.get(TOKEN_COOKIE)))
+        return envelope()
+
+    async def check(_call: Call) -> Response:
+        return envelope()
+
+    return [
+        Route("POST", "/api/auth/login", Access.PUBLIC, login, body_limit_bytes=LOGIN_BODY_LIMIT_BYTES),
+        Route("POST", "/api/auth/logout", Access.USER, logout),
+        Route("GET", "/api/auth/check", Access.USER, check),
+    ]

@@ -1,0 +1,43 @@
+"""The supervised tasks and the counters of the shared objects: beyond the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from quart import Response
+
+from api.params import Param
+from api.routing import Access, Call, Route, envelope
+from firmware.core.errors import OperationError
+from firmware.core.supervise import Supervisor
+from firmware.core.validators import valid_gpio_channel
+
+TASK = Param("task", valid_gpio_channel, description="the name of a supervised task")
+
+
+class UnknownTaskError(OperationError):
+    """There is no task of that name."""
+
+
+def supervisor_routes(supervisor: Supervisor, statistics: Callable[[], Mapping[str, object]]) -> list[Route]:
+    """List the routes of supervision; *statistics* collects those of all shared objects."""
+
+    async def state(_call: Call) -> Response:
+        return envelope({"tasks": supervisor.tasks.value, "statistics": statistics()})
+
+    async def restart(call: Call) -> Response:
+        task = call[TASK]
+        if task not in supervisor.tasks.value:
+            known = ", ".join(sorted(supervisor.tasks.value))
+            raise UnknownTaskError(f"expected one of {known}, got {task!r} - at task")
+        supervisor.restart(task)
+        return envelope()
+
+    async def health(_call: Call) -> Response:
+        return Response(b"ok\n", content_type="text/plain; charset=utf-8")
+
+    return [
+        Route("GET", "/api/supervisor", Access.USER, state),
+        Route("POST", "/api/supervisor/restart", Access.USER, restart, (TASK,)),
+        Route("GET", "/healthz", Access.PUBLIC, health, summary="answers as long as the front does"),
+    ]

@@ -1,0 +1,92 @@
+"""Routes as data: path, method, who may call, parameters, handler.
+
+Every route says who may call it; there is no default. The application turns the list into URL rules and the
+description of the API is generated from the same list.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from quart import Request, Response
+
+from api.params import Param
+
+
+class Access(enum.Enum):
+    """Who may call a route."""
+
+    PUBLIC = "public"
+    """Anybody."""
+    USER = "user"
+    """Whoever presents valid credentials; refusals are JSON envelopes."""
+    PROXIED = "proxied"
+    """The same, with the HTML refusals that a front proxy gives in the reference (http.md 1)."""
+    PAGE = "page"
+    """The same, for a person's browser: without credentials it is sent to the login page."""
+
+
+class Call:
+    """One request on its way to a handler: its declared parameters, its body, who is calling."""
+
+    def __init__(self, request: Request, params: tuple[Param[Any], ...], user: str | None) -> None:
+        self.request = request
+        self.user = user
+        self._params = params
+
+    def __getitem__[T](self, param: Param[T]) -> T:
+        """Return the validated value of a declared parameter. Raises ValidatorError."""
+        if param not in self._params:
+            raise LookupError(f"expected a parameter that the route declares, got {param.name}")
+        return param.read(self.request.args)
+
+    def has(self, param: Param[Any]) -> bool:
+        """Return whether a parameter was given, and not as one of those for which empty means absent."""
+        raw = self.request.args.get(param.name)
+        return raw is not None and not (param.empty_is_absent and not raw.strip())
+
+
+type Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One HTTP route."""
+
+    method: str
+    path: str
+    access: Access
+    handler: Handler
+    params: tuple[Param[Any], ...] = ()
+    summary: str = ""
+    body_limit_bytes: int | None = None
+    """The largest request body; None takes the front's default."""
+
+
+def envelope(result: Mapping[str, object] | msgspec.Struct | None = None) -> Response:
+    """Return the success envelope around *result*, which is an object (contract http.md 2.1)."""
+    return json_answer({"ok": True, "result": {} if result is None else result})
+
+
+def error_envelope(status: int, error: str, message: str) -> Response:
+    """Return the error envelope (contract http.md 2.2)."""
+    return json_answer({"ok": False, "result": {"error": error, "error_msg": message}}, status)
+
+
+def json_answer(document: object, status: int = 200) -> Response:
+    """Return a JSON answer with sorted keys."""
+    body = msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=4)
+    return Response(body, status, content_type="application/json; charset=utf-8")
+
+
+def html_page(status: int, title: str, text: str) -> Response:
+    """Return a small self-contained page; *title* and *text* are ours, never a client's."""
+    body = (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
+        f"<h1>{title}</h1><p>{text}</p></html>"
+    )
+    return Response(body, status, content_type="text/html; charset=utf-8")

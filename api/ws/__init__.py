@@ -1,0 +1,1 @@
+"""The control socket: sessions, events to clients, input from clients."""

@@ -1,0 +1,141 @@
+"""One session of the control socket: a reader that turns messages into input, a writer that tells the news.
+
+The reader hands each event to the HID subsystem and waits for it, so that a client which sends faster than
+the target takes is slowed down by its own TCP connection. Nothing a client sends closes its socket.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+import trio
+
+from api.ws.hub import Hub, Source, Subscriber
+from api.ws.legacy import legacy_events
+from api.ws.wire import binary_dialect, json_dialect
+from api.ws.wire.input_events import (
+    BadMessageError,
+    ButtonInput,
+    Input,
+    KeyInput,
+    MoveInput,
+    Ping,
+    RelativeInput,
+    WheelInput,
+)
+from api.ws.wire.state_diff import difference
+from firmware.core.version import PIKVM_API_VERSION
+from firmware.subsystems.hid.service import HidService
+
+logger = logging.getLogger(__name__)
+
+# A client pings once a second and waits for each answer; one that floods us and reads nothing loses pongs.
+MOST_PENDING_PONGS = 32
+
+
+class Socket(Protocol):
+    """What a session needs of a WebSocket."""
+
+    async def receive(self) -> str | bytes:
+        """Return the next message."""
+        ...
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message."""
+        ...
+
+
+class ControlSession:
+    """Serves one client until it goes away."""
+
+    def __init__(self, socket: Socket, hub: Hub, hid: HidService, *, legacy: bool) -> None:
+        self._socket = socket
+        self._hub = hub
+        self._hid = hid
+        self._legacy = legacy
+        self._loop_due = True
+        self._pongs: list[str | bytes] = []
+        self._said: dict[str, object] = {}
+
+    async def serve(self) -> None:
+        """Serve until cancelled or until the socket raises."""
+        with self._hub.subscribed() as subscriber:
+            self._hub.tell_everybody_everything()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, subscriber)
+                await self._read(subscriber)
+
+    # -- reading ----------------------------------------------------------------------------------------
+
+    async def _read(self, subscriber: Subscriber) -> None:
+        while True:
+            message = await self._socket.receive()
+            try:
+                if isinstance(message, str):
+                    event = json_dialect.decode(message)
+                else:
+                    event = binary_dialect.decode(message)
+            except BadMessageError as exc:
+                logger.info("a message of a control socket was ignored: %s", exc)
+                continue
+            if isinstance(event, Ping):
+                if len(self._pongs) < MOST_PENDING_PONGS:
+                    binary = isinstance(message, bytes)
+                    self._pongs.append(binary_dialect.PONG if binary else json_dialect.encode("pong", {}))
+                    subscriber.wake()
+            else:
+                await self._do(event)
+
+    async def _do(self, event: Input) -> None:
+        match event:
+            case KeyInput(key, state, finish):
+                await self._hid.send_key(key, state, finish=finish)
+            case ButtonInput(button, state):
+                await self._hid.send_mouse_button(button, state)
+            case MoveInput(x, y):
+                await self._hid.send_mouse_move(x, y)
+            case RelativeInput(deltas, squash):
+                await self._hid.send_mouse_relative(deltas, squash=squash)
+            case WheelInput(deltas, squash):
+                await self._hid.send_mouse_wheel(deltas, squash=squash)
+
+    # -- writing ----------------------------------------------------------------------------------------
+
+    async def _write(self, subscriber: Subscriber) -> None:
+        if not self._legacy:
+            major, minor = (int(part) for part in PIKVM_API_VERSION.split("."))
+            await self._say("loop", {"version": {"major": major, "minor": minor}})
+        while True:
+            await subscriber.wait()
+            for source in subscriber.take():
+                await self._tell(subscriber, source)
+                await self._answer_pings()
+            if self._legacy and self._loop_due:
+                self._loop_due = False
+                await self._say("loop", {})
+            await self._answer_pings()
+
+    async def _answer_pings(self) -> None:
+        pongs, self._pongs = self._pongs, []
+        for pong in pongs:
+            await self._socket.send(pong)
+
+    async def _tell(self, subscriber: Subscriber, source: Source) -> None:
+        state = self._hub.snapshot(source)
+        event = difference(subscriber.sent.get(source.key), state, source.shape)
+        if event is None:
+            return
+        subscriber.sent[source.key] = state
+        if self._legacy:
+            states = {key: value for key, (_, value) in self._hub.present_states().items()}
+            for event_type, old_event in legacy_events(source.key, state, states):
+                # One old event may stem from several of our sources.
+                if self._said.get(event_type) != old_event:
+                    self._said[event_type] = old_event
+                    await self._say(event_type, old_event)
+        else:
+            await self._say(source.event_type, event)
+
+    async def _say(self, event_type: str, event: object) -> None:
+        await self._socket.send(json_dialect.encode(event_type, event))
