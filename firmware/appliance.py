@@ -1,0 +1,146 @@
+"""The appliance as it was made, and the nursery tree that runs it.
+
+The tree closes in order: the front first, so that nobody can press what is being released; then the
+subsystems, which release keys and lines; then the drivers.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from api.app import Application
+from api.routing import Route
+from api.server import Listeners, Server, ServerConfig
+from api.ws.hub import Hub
+from firmware.boards.load import Board
+from firmware.core.errors import SetupError
+from firmware.core.supervise import SupervisedTask, Supervisor, TaskPhase
+from firmware.subsystems.atx.service import AtxService
+from firmware.subsystems.auth.service import AuthService
+from firmware.subsystems.hid.service import HidService
+from firmware.subsystems.info.service import InfoService
+from firmware.subsystems.sessions.service import SessionsService
+from firmware.subsystems.streamer.service import StreamerService
+
+logger = logging.getLogger(__name__)
+
+# Longer than the front's grace period, the last HID reports and a guest's farewell together; a service
+# manager kills after 90 s, a person's patience ends earlier.
+SHUTDOWN_DEADLINE_S = 15.0
+# How long the subsystems wait for the board's own tasks before they start all the same, and retry.
+BOARD_START_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Appliance:
+    """Everything that was made, for whoever runs the tree."""
+
+    board: Board
+    supervisor: Supervisor
+    auth: AuthService
+    hid: HidService
+    atx: AtxService
+    streamer: StreamerService
+    info: InfoService
+    sessions: SessionsService
+    hub: Hub
+    routes: Sequence[Route]
+    application: Application
+    server: Server
+    server_config: ServerConfig
+    demo_password: bool
+
+    @property
+    def subsystems(self) -> Mapping[str, SupervisedTask]:
+        """The tasks of the subsystems; adding one here is what adds a subsystem to the tree."""
+        return {
+            "hid": self.hid.run,
+            "atx": self.atx.run,
+            "streamer": self.streamer.run,
+            "info": self.info.run,
+            "sessions": self.sessions.run,
+            "events": self.hub.run,
+        }
+
+
+async def serve_until_signal(appliance: Appliance, listeners: Listeners) -> None:
+    """Open the tree and close it in order when a signal asks for it; a second one changes nothing.
+
+    SIGHUP is the end of the terminal or of the session that started us: an end like any other.
+    """
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        stop = trio.Event()
+        async with trio.open_nursery() as listening:
+
+            async def stop_on_signal() -> None:
+                async for number in signals:
+                    logger.info("stopping on %s", signal.Signals(number).name)
+                    if not stop.is_set():
+                        stop.set()
+                        # A stalled device or client must not keep the process: what is not done is cut off.
+                        tree.cancel_scope.deadline = trio.current_time() + SHUTDOWN_DEADLINE_S
+
+            async with trio.open_nursery() as tree:
+                tree.start_soon(run_tree, appliance, listeners, stop)
+                listening.start_soon(stop_on_signal)
+            listening.cancel_scope.cancel()
+
+
+async def run_tree(
+    appliance: Appliance,
+    listeners: Listeners,
+    stop: trio.Event,
+    *,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the appliance until *stop* is set; announces the URLs that it serves."""
+    supervise = appliance.supervisor.supervise
+    async with trio.open_nursery() as drivers:
+        for name, task in appliance.board.tasks.items():
+            drivers.start_soon(supervise, name, task)
+        # Subsystems that find their devices at once start without a first fault to recover from.
+        with trio.move_on_after(BOARD_START_S):
+            await appliance.supervisor.settled(appliance.board.tasks.keys())
+        _refuse_dead_target(appliance)
+        async with trio.open_nursery() as subsystems:
+            for name, task in appliance.subsystems.items():
+                subsystems.start_soon(supervise, name, task)
+            async with trio.open_nursery() as front:
+                bound = await front.start(partial(appliance.server.run, listeners=listeners))
+                urls = list(bound.app_urls)
+                _announce(appliance, urls)
+                task_status.started(urls)
+                await stop.wait()
+                appliance.server.stop()
+            subsystems.cancel_scope.cancel()
+        drivers.cancel_scope.cancel()
+
+
+def _refuse_dead_target(appliance: Appliance) -> None:
+    """Refuse to start on a demo board whose own target does not: that is a mistake in its arguments.
+
+    A real board starts all the same, because a target that is broken is what people come for.
+    """
+    for name in appliance.board.tasks if appliance.board.demo else ():
+        state = appliance.supervisor.tasks.value[name]
+        if state.phase in (TaskPhase.BACKING_OFF, TaskPhase.FAILED):
+            raise SetupError(f"the board {appliance.board.name} does not start: {state.last_error}")
+
+
+def _announce(appliance: Appliance, urls: list[str]) -> None:
+    lines = [f"Farhand on {appliance.board.description} is ready: {' '.join(urls)}"]
+    if appliance.demo_password:
+        lines.append("Log in as admin with the password admin (a demo on loopback only).")
+    try:
+        for line in lines:
+            print(line, flush=True)  # noqa: T201
+    except OSError:
+        # Whoever started us reads no more; that is no reason to stop serving.
+        for line in lines:
+            logger.info("%s", line)
