@@ -6,6 +6,7 @@ import logging
 
 from quart import Response
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import WebsocketMismatch
 
 from api.routing import Access, error_envelope, html_page
 from drivers.errors import DriverError
@@ -37,6 +38,10 @@ def answer_to(error: Exception, what: str) -> Response:
 
 def framework_answer(error: HTTPException) -> Response:
     """Return the envelope for an error that the framework raised, such as an unknown route."""
+    if isinstance(error, WebsocketMismatch):
+        return error_envelope(
+            400, "UpgradeRequiredError", "expected a WebSocket upgrade, got a plain request"
+        )
     status = error.code or 500
     name = _FRAMEWORK_ERRORS.get(status, f"{type(error).__name__}Error")
     return error_envelope(status, name, error.description or error.name)

@@ -176,7 +176,9 @@ async def test_refusals_come_before_the_upgrade(
 
 
 async def test_a_plain_get_is_a_bad_request(live: Any) -> None:
-    assert (await live.http.get("/api/ws")).status_code == 400
+    answer = await live.http.get("/api/ws")
+    assert answer.status_code == 400
+    assert "expected a WebSocket upgrade" in answer.json()["result"]["error_msg"]
 
 
 async def test_legacy_names_and_a_closing_loop(live: Any) -> None:
