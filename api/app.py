@@ -21,7 +21,7 @@ from api.credentials import TOKEN_COOKIE, Identity, identify, presented
 from api.errors import answer_to, framework_answer, refusal
 from api.params import Param
 from api.routing import Access, Call, Route, error_envelope
-from api.server import FrontApp
+from api.server import FrontApp, is_disconnect
 from api.ws.hub import Hub
 from api.ws.session import ControlSession
 from firmware.core.errors import OperationError
@@ -101,7 +101,7 @@ class Application(FrontApp):
         # Trailing and doubled slashes are accepted as they are: a redirect would lose the body (gotcha 9).
         path = "" if scope["type"] == "lifespan" else _REPEATED_SLASHES.sub("/", scope["path"])
         if path not in ("", "/kvm/"):
-            scope = {**scope, "path": path.rstrip("/") or "/"}  # type: ignore[assignment]
+            scope = {**scope, "path": path.rstrip("/") or "/"}  # type: ignore[assignment] # the union of scopes is lost
         await super().asgi_app(scope, receive, send)
 
     async def serve_route(self, by_method: Mapping[str, Route]) -> Response:
@@ -119,7 +119,9 @@ class Application(FrontApp):
             return refusal(exc, route.access, request.path)
         try:
             return await route.handler(Call(request, route.params, identity.user))
-        except (Exception, ExceptionGroup) as exc:  # noqa: BLE001 - the one place that turns errors into answers
+        except Exception as exc:
+            if is_disconnect(exc):
+                raise  # nobody is left to answer, and it is no bug of ours
             return answer_to(exc, what)
 
     async def _caller(self, access: Access) -> Identity:

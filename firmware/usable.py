@@ -11,9 +11,33 @@ from firmware.boards.load import board_names
 from firmware.core.config.errors import ConfigurationError, Problem
 from firmware.core.config.tree import Position
 from firmware.settings import LoadedSettings
+from firmware.settings.loading import BOARD
 from firmware.subsystems.auth.config import HtpasswdAuthConfig
 
 _DEFAULT = Position("the defaults")
+
+_NOT_READ_YET = (
+    "kvmd/auth/internal/force_users",
+    "kvmd/auth/usc",
+    "kvmd/gpio",
+    "kvmd/hid/keymap",
+    "kvmd/hid/mouse/horizontal_wheel",
+    "kvmd/hid/mouse_alt/horizontal_wheel",
+    "kvmd/log_reader",
+    "kvmd/msd",
+    "kvmd/ocr",
+    "kvmd/prometheus",
+    "kvmd/server/unix",
+    "kvmd/snapshot",
+    "kvmd/streamer/h264_bitrate",
+    "kvmd/streamer/h264_gop",
+    "kvmd/streamer/resolution",
+    "kvmd/switch",
+    "media",
+    "nginx",
+    "otg",
+    "pst",
+)
 
 
 def check(loaded: LoadedSettings) -> list[str]:
@@ -60,12 +84,9 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
 
 
 def _unserved(loaded: LoadedSettings) -> Iterator[str]:
-    kvmd = loaded.settings.kvmd
-    wishes = {
-        "kvmd/gpio/scheme": kvmd.gpio.scheme,
-        "kvmd/snapshot/idle_interval": kvmd.snapshot.idle_interval,
-        "kvmd/snapshot/live_interval": kvmd.snapshot.live_interval,
-        "kvmd/streamer/h264_bitrate/default": kvmd.streamer.h264_bitrate.default,
-        "kvmd/streamer/resolution/default": kvmd.streamer.resolution.default,
-    }
-    return (path for path, wish in wishes.items() if wish)
+    """Yield what somebody set and nothing reads yet: the first key below each such section."""
+    for section in _NOT_READ_YET:
+        below = (path for path in loaded.sources if path == section or path.startswith(f"{section}/"))
+        first = next(below, None)
+        if first is not None and loaded.sources[first] != BOARD:
+            yield first

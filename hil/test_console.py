@@ -311,7 +311,7 @@ def test_every_part_of_the_mouse_arrives_exactly(console: Page, target: Target) 
         wanted = (share_x * last_x, share_y * last_y)
         eventually(
             status,
-            lambda now, at=wanted: abs(now[0][0] - at[0]) <= 1 and abs(now[0][1] - at[1]) <= 1,  # type: ignore[misc]
+            lambda now, at=wanted: abs(now[0][0] - at[0]) <= 1 and abs(now[0][1] - at[1]) <= 1,  # type: ignore[misc] # a default binds the loop variable
             ROUND_TRIP_DEADLINE_S,
         )
     assert status()[1:] == ("-----", 0, (0, 0))

@@ -153,7 +153,7 @@ class FrontApp(QuartTrio):
     """Quart-Trio for our server; the application derives from it."""
 
     asgi_http_class = FrontHTTPConnection  # type: ignore[assignment]  # instead of quart_trio's two tasks
-    asgi_websocket_class = FrontWebsocketConnection  # type: ignore[assignment]
+    asgi_websocket_class = FrontWebsocketConnection  # type: ignore[assignment]  # likewise
     request_class = FrontRequest
     websocket_class = FrontWebsocket
 
@@ -189,7 +189,7 @@ class FrontApp(QuartTrio):
         assert isinstance(error, BaseExceptionGroup)
         passing, errors = error.split(lambda leaf: not isinstance(leaf, Exception) or is_disconnect(leaf))
         if errors is not None:
-            self.log_exception(ctx, (type(errors), errors, errors.__traceback__))  # type: ignore[arg-type]
+            self.log_exception(ctx, (type(errors), errors, errors.__traceback__))  # type: ignore[arg-type] # typed for Exception
         assert passing is not None
         raise passing
 
@@ -217,5 +217,5 @@ class FrontApp(QuartTrio):
         if answer is None:
             raise error
         for leaf in unanswered:
-            self.log_exception(ctx, (type(leaf), leaf, leaf.__traceback__))  # type: ignore[arg-type]
+            self.log_exception(ctx, (type(leaf), leaf, leaf.__traceback__))  # type: ignore[arg-type] # likewise
         return answer

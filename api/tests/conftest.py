@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -37,6 +38,25 @@ class Live:
         url = self.url.replace("http", "ws", 1).rstrip("/") + "/api/ws" + query
         given = CREDENTIALS if headers is None else headers
         return open_websocket_url(url, extra_headers=[(k.encode(), v.encode()) for k, v in given.items()])
+
+    @staticmethod
+    async def result_of(answer: httpx.Response, status: int = 200) -> dict[str, Any]:
+        """Check the envelope and return what is in it."""
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        document = answer.json()
+        assert document["ok"] is (status == 200)
+        result = document["result"]
+        assert isinstance(result, dict)
+        if status != 200:
+            assert set(result) == {"error", "error_msg"}
+            assert "Traceback" not in answer.text
+        return result
+
+    @staticmethod
+    async def refused(answer: httpx.Response, status: int, error: str) -> None:
+        """Check that an answer is this refusal."""
+        assert (await Live.result_of(answer, status))["error"] == error
 
     async def raw_get(self, path: str, headers: str = "") -> trio.SocketStream:
         """Send a GET with credentials on a connection of its own and return it, nothing read yet."""

@@ -60,6 +60,11 @@ class KeyboardReports:
         return bytes((self._modifiers, 0, *self._slots))
 
     @property
+    def cleared_report(self) -> bytes:
+        """The report of nothing held, whatever is; the state stays."""
+        return bytes(2 + KEY_SLOTS)
+
+    @property
     def is_clear(self) -> bool:
         """Whether nothing is held."""
         return not self._modifiers and not any(self._slots)
@@ -120,14 +125,22 @@ class PointerReports:
         """The report of the present state, without motion."""
         return self._report()
 
-    def _report(self, dx: int = 0, dy: int = 0, wheel_x: int = 0, wheel_y: int = 0) -> bytes:
+    @property
+    def cleared_report(self) -> bytes:
+        """The report of no button held, whatever is; the state stays."""
+        return self._report(buttons=0)
+
+    def _report(
+        self, dx: int = 0, dy: int = 0, wheel_x: int = 0, wheel_y: int = 0, buttons: int | None = None
+    ) -> bytes:
+        buttons = self._buttons if buttons is None else buttons
         if self.absolute:
             shift = 1 if self.win98 else 0
             head = struct.pack(
-                "<BHH", self._buttons, report_coord(self._x) << shift, report_coord(self._y) << shift
+                "<BHH", buttons, report_coord(self._x) << shift, report_coord(self._y) << shift
             )
         else:
-            head = struct.pack("<Bbb", self._buttons, dx, dy)
+            head = struct.pack("<Bbb", buttons, dx, dy)
         tail = struct.pack("<bb", wheel_y, wheel_x) if self._horizontal_wheel else struct.pack("<b", wheel_y)
         return head + tail
 

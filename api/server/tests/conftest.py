@@ -324,7 +324,7 @@ class RawClient:
 
     def reset(self) -> None:
         """Go away without a word."""
-        sock = self.stream.socket  # type: ignore[attr-defined]
+        sock = self.stream.socket  # type: ignore[attr-defined] # the stream is a socket here
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         sock.close()
 

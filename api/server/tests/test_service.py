@@ -97,7 +97,7 @@ def test_addresses_are_counted_as_what_one_customer_has(peer: str, counted: str 
     class Stream:
         socket = Socket()
 
-    assert _counted_address(Stream()) == counted  # type: ignore[arg-type]
+    assert _counted_address(Stream()) == counted  # type: ignore[arg-type] # only what is looked at
 
 
 async def test_a_header_that_does_not_end_is_a_408(start: Any) -> None:

@@ -68,4 +68,4 @@ def test_mouse_buttons_are_exactly_those_of_the_contract(vectors: Any) -> None:
 
 def test_tables_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        KEYS["KeyA"] = KEYS["KeyB"]  # type: ignore[index]
+        KEYS["KeyA"] = KEYS["KeyB"]  # type: ignore[index] # that it is refused is the point

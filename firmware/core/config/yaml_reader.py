@@ -84,7 +84,7 @@ class ConfigLoader(yaml.SafeLoader):
         """Compose a node; PyYAML recurses here, so this is where depth is limited."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # PyYAML has no types here
             raise yaml.composer.ComposerError(None, None, f"more than {MAX_DEPTH} levels of nesting", mark)
         try:
             return super().compose_node(parent, index)

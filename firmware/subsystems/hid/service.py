@@ -65,7 +65,7 @@ class HidService:
             write_retries=config.keyboard.write_retries,
             retry_interval_s=config.keyboard.select_timeout,
             present_report=lambda: self._keyboard.report,
-            clear_report=lambda: KeyboardReports().report,
+            clear_report=lambda: self._keyboard.cleared_report,
             on_online=self._keyboard_online,
         )
         self._mice = self._build_mice(mouse, mouse_alt)
@@ -116,7 +116,7 @@ class HidService:
             write_retries=config.write_retries,
             retry_interval_s=config.select_timeout,
             present_report=lambda: reports.report,
-            clear_report=lambda: reports.clear()[-1],
+            clear_report=lambda: reports.cleared_report,
             on_online=lambda online: self._mouse_online(name, online=online),
         )
 

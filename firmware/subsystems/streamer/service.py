@@ -130,7 +130,8 @@ class StreamerService:
                     elif action is Action.START:
                         period = _Period()
                         nursery.start_soon(self._streaming, period)
-                with trio.move_on_at(self._control.deadline or math.inf):
+                deadline = self._control.deadline
+                with trio.move_on_at(math.inf if deadline is None else deadline):
                     await self._wake.wait()
                 self._wake = trio.Event()
 

@@ -142,7 +142,7 @@ async def test_conditional_actions(
 ) -> None:
     panel = Panel(power_led=Led(level=led))
     async with running(panel) as atx:
-        await atx.power(action, wait=True)  # type: ignore[arg-type]
+        await atx.power(action, wait=True)  # type: ignore[arg-type] # a table of texts
         assert panel.power.pulses == power_pulses
         assert panel.reset.pulses == reset_pulses
 
@@ -151,7 +151,7 @@ async def test_waiting_takes_the_click_and_one_more_second(autojump_clock: MockC
     async with running(Panel()) as atx:
         for button, seconds in (("power", 1.1), ("power_long", 6.5), ("reset", 1.1)):
             start = trio.current_time()
-            await atx.click(button, wait=True)  # type: ignore[arg-type]
+            await atx.click(button, wait=True)  # type: ignore[arg-type] # a table of texts
             assert trio.current_time() - start == pytest.approx(seconds)
 
 

@@ -325,6 +325,22 @@ async def test_the_end_releases_what_a_writer_between_two_attempts_had_pressed(
     assert ports.keyboard.reports == [A_DOWN, CLEAR]
 
 
+@pytest.mark.parametrize("device", ["keyboard", "mouse"])
+async def test_a_restarted_writer_takes_up_what_is_held(
+    autojump_clock: MockClock, ports: Any, device: str
+) -> None:
+    port = getattr(ports, device)
+    async with running(ports) as (hid, supervisor):
+        await hid.send_key("KeyA", True)
+        await hid.send_mouse_button("left", True)
+        await trio.sleep(0.1)
+        held = port.reports[-1]
+        supervisor.restart(f"hid.{device}")
+        await trio.sleep(0.1)
+        released = bytes((0, *held[1:])) if device == "mouse" else CLEAR
+        assert port.reports == [held, released, held]
+
+
 async def test_a_click_whose_caller_leaves_is_finished(autojump_clock: MockClock, ports: Any) -> None:
     ports.mouse.write_s = 0.01
     async with running(ports) as (hid, _):
