@@ -11,6 +11,7 @@ after the board's inversion), reports are the exact bytes of subsystems.md 2.3.
 
 from __future__ import annotations
 
+import enum
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,33 @@ class PointerPort(Protocol):
 
     async def write(self, report: bytes) -> None:
         """Give one report to the host; the rules of `KeyboardPort.write`."""
+        ...
+
+
+class LinkCondition(enum.StrEnum):
+    """What the USB device controller knows of the host at the other end of the cable."""
+
+    UNPLUGGED = "unplugged"
+    """No host, or one without power."""
+    CONNECTED = "connected"
+    """A host that has not configured us: its firmware is at work, or it does not want us."""
+    CONFIGURED = "configured"
+    SUSPENDED = "suspended"
+    """Configured, and asleep."""
+
+
+class UsbLink(Protocol):
+    """The USB cable to the host."""
+
+    def conditions(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[LinkCondition]]:
+        """The link's condition, now and after each change. Bound 1, newest wins."""
+        ...
+
+    async def wake(self) -> None:
+        """Ask a sleeping host to wake up; no effect if it does not sleep.
+
+        Raises NotSupportedError if the controller cannot, DeviceGoneError if there is none.
+        """
         ...
 
 
@@ -121,6 +149,22 @@ class VideoSource(Protocol):
 
     def open(self, *, max_fps: int) -> AbstractAsyncContextManager[VideoStream]:
         """Start capturing; frames above *max_fps* (0 = no limit) are dropped early."""
+        ...
+
+
+class EdidPort(Protocol):
+    """The EDID that the capture shows to the target: the monitor that it believes to have."""
+
+    async def read(self) -> bytes:
+        """Return it, a multiple of 128 bytes; empty if none is set. Raises DriverError."""
+        ...
+
+    async def write(self, edid: bytes) -> None:
+        """Show another one; empty takes it away. The target sees a monitor being plugged.
+
+        Raises NotSupportedError if the capture has no EDID of ours, DeviceBusyError while it cannot change
+        now, DriverError naming what is wrong with it otherwise.
+        """
         ...
 
 

@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from drivers.errors import DeviceGoneError
-from drivers.ports import KeyboardPort, PointerPort
+from drivers.ports import KeyboardPort, LinkCondition, PointerPort, UsbLink
 from drivers.wire.hid_report import KeyboardReports, PointerReports, remap_coord, squash_deltas
 from drivers.wire.hid_usages import KEYS, MOUSE_BUTTONS
 from firmware.core.cell import Cell
@@ -51,9 +51,14 @@ class HidService:
         mouse: PointerPort,
         mouse_alt: PointerPort | None,
         supervisor: Supervisor,
+        link: UsbLink | None = None,
         rng: random.Random | None = None,
     ) -> None:
+        """Drive the given devices; *link* tells of the host, where the board knows of it."""
         self._config = config
+        self._link = link
+        # Until the link says otherwise, writing tells whether there is a host.
+        self._link_up = True
         self._supervisor = supervisor
         self._rng = rng or random.Random()  # noqa: S311 - spreads jiggles, not a secret
         self._keyboard_port = keyboard
@@ -70,7 +75,7 @@ class HidService:
         )
         self._mice = self._build_mice(mouse, mouse_alt)
         self._active = USB if mouse.absolute else USB_REL
-        self._online = dict.fromkeys(("hid.mouse", "hid.mouse_alt"), True)
+        self._online = dict.fromkeys(("hid.keyboard", "hid.mouse", "hid.mouse_alt"), True)
         available = tuple(name for name in (USB, USB_REL, USB_WIN98) if name in self._mice)
         self.state = Cell(
             HidState(
@@ -127,6 +132,8 @@ class HidService:
                 supervise = self._supervisor.supervise
                 nursery.start_soon(supervise, "hid.keyboard", self._keyboard_writer.run)
                 nursery.start_soon(supervise, "hid.leds", self._read_leds)
+                if self._link is not None:
+                    nursery.start_soon(supervise, "hid.link", self._watch_link)
                 for mouse in self._devices():
                     nursery.start_soon(supervise, mouse.writer.name, mouse.writer.run)
                 nursery.start_soon(self._jiggle)
@@ -148,7 +155,12 @@ class HidService:
         self.state.publish(msgspec.structs.replace(self.state.value, **changes))
 
     def _keyboard_online(self, online: bool) -> None:
+        self._online["hid.keyboard"] = online
+        self._publish_keyboard()
+
+    def _publish_keyboard(self) -> None:
         keyboard = self.state.value.keyboard
+        online = self._link_up and self._online["hid.keyboard"]
         if keyboard.online != online:
             self._publish(keyboard=msgspec.structs.replace(keyboard, online=online))
 
@@ -162,7 +174,7 @@ class HidService:
         outputs = msgspec.structs.replace(mouse.outputs, active=self._active)
         self._publish(
             mouse=MouseState(
-                online=self._online[active.writer.name],
+                online=self._link_up and self._online[active.writer.name],
                 absolute=active.reports.absolute,
                 outputs=outputs if mouse.outputs.available else mouse.outputs,
             )
@@ -175,6 +187,24 @@ class HidService:
                 leds = Leds(num=bool(byte & 0x01), caps=bool(byte & 0x02), scroll=bool(byte & 0x04))
                 self._publish(keyboard=msgspec.structs.replace(self.state.value.keyboard, leds=leds))
         raise DeviceGoneError("the keyboard's LED reports ended: its driver stopped")
+
+    async def _watch_link(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Show devices offline while no host has configured them (contract subsystems.md 2.5)."""
+        assert self._link is not None, "watched only where there is a link"
+        condition = LinkCondition.CONFIGURED
+        async with self._link.conditions() as conditions:
+            task_status.started()
+            async for newer in conditions:
+                # A host that slept remembers what is held; one that was away does not.
+                new_host = condition in (LinkCondition.UNPLUGGED, LinkCondition.CONNECTED)
+                condition = newer
+                self._link_up = condition is LinkCondition.CONFIGURED
+                if self._link_up and new_host:
+                    for writer in self._writers():
+                        writer.host_is_new()
+                self._publish_keyboard()
+                self._publish_mouse()
+        raise DeviceGoneError("the USB link's conditions ended: its driver stopped")
 
     # -- commands ---------------------------------------------------------------------------------------
 

@@ -121,6 +121,14 @@ class DeviceWriter:
         if scope.cancelled_caught:
             raise DeviceTimeoutError(f"the device took no report for {WRITE_DEADLINE_S} s")
 
+    def host_is_new(self) -> None:
+        """Tell a host that has just configured us what is held; it knows of nothing yet."""
+        self._host_knows = None
+        self._on_online(True)
+        report = self._present_report()
+        if report != self._clear_report():
+            self.queue.put_nowait([report])
+
     async def release_all(self) -> None:
         """Release everything on the host, unless it knows already; for the end of the writer or its owner."""
         clear_report = self._clear_report()

@@ -1,0 +1,98 @@
+"""The USB link: what the state shows and what a host is told that has come back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import trio
+from trio.testing import MockClock
+
+from drivers.fanout import Fanout
+from drivers.ports import LinkCondition
+from firmware.core.supervise import Backoff, Supervisor, TaskPhase
+from firmware.subsystems.hid.config import HidConfig
+from firmware.subsystems.hid.service import HidService
+
+A_DOWN = bytes.fromhex("0000040000000000")
+
+
+class Link:
+    """A cable in the test's hand."""
+
+    def __init__(self) -> None:
+        self._fanout = Fanout[LinkCondition](bound=1)
+
+    def conditions(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[LinkCondition]]:
+        return self._fanout.listen(LinkCondition.CONFIGURED)
+
+    async def wake(self) -> None:
+        raise AssertionError("nobody asked for it")
+
+    async def becomes(self, condition: LinkCondition) -> None:
+        self._fanout.publish(condition)
+        await trio.sleep(0.1)
+
+
+@asynccontextmanager
+async def running(ports: Any, link: Link) -> AsyncIterator[tuple[HidService, Supervisor]]:
+    supervisor = Supervisor(backoff=Backoff(first_s=1, longest_s=1, jitter=0))
+    service = HidService(
+        HidConfig(),
+        keyboard=ports.keyboard,
+        mouse=ports.mouse,
+        mouse_alt=ports.mouse_alt,
+        supervisor=supervisor,
+        link=link,
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(service.run)
+        await trio.sleep(0.1)
+        yield service, supervisor
+        nursery.cancel_scope.cancel()
+
+
+async def test_devices_are_online_only_while_a_host_has_configured_them(
+    autojump_clock: MockClock, ports: Any
+) -> None:
+    link = Link()
+    async with running(ports, link) as (hid, _):
+        assert hid.state.value.keyboard.online
+        for condition in (LinkCondition.UNPLUGGED, LinkCondition.CONNECTED, LinkCondition.SUSPENDED):
+            await link.becomes(condition)
+            assert not hid.state.value.keyboard.online
+            assert not hid.state.value.mouse.online
+            await link.becomes(LinkCondition.CONFIGURED)
+            assert hid.state.value.keyboard.online
+            assert hid.state.value.mouse.online
+        await link.becomes(LinkCondition.UNPLUGGED)
+        hid.set_mouse_output("usb_rel")
+        assert not hid.state.value.mouse.online
+
+
+async def test_a_host_that_comes_back_is_told_what_is_held(autojump_clock: MockClock, ports: Any) -> None:
+    link = Link()
+    async with running(ports, link) as (hid, _):
+        await hid.send_key("KeyA", True)
+        await trio.sleep(0.1)
+        ports.keyboard.reports.clear()
+        ports.mouse.reports.clear()
+        await link.becomes(LinkCondition.SUSPENDED)
+        await link.becomes(LinkCondition.CONFIGURED)
+        assert ports.keyboard.reports == []
+        await link.becomes(LinkCondition.UNPLUGGED)
+        await link.becomes(LinkCondition.CONNECTED)
+        await link.becomes(LinkCondition.CONFIGURED)
+        assert ports.keyboard.reports == [A_DOWN]
+        assert ports.mouse.reports == []
+
+
+async def test_a_link_that_ends_is_watched_again(autojump_clock: MockClock, ports: Any) -> None:
+    link = Link()
+    async with running(ports, link) as (hid, supervisor):
+        await link.becomes(LinkCondition.UNPLUGGED)
+        supervisor.restart("hid.link")
+        await trio.sleep(0.1)
+        assert supervisor.tasks.value["hid.link"].phase is TaskPhase.ONLINE
+        assert hid.state.value.keyboard.online
