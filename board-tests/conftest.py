@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from firmware.boards.load import Board, compose_board, read_board
+from firmware.boards.data import read_board
+from firmware.boards.load import Board, compose_board
 from firmware.core.supervise import Supervisor, TaskPhase
 
 START_DEADLINE_S = 30

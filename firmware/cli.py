@@ -14,7 +14,7 @@ from pathlib import Path
 
 from firmware import config_command, passwd_command
 from firmware import main as composition
-from firmware.boards.load import board_names
+from firmware.boards.data import board_names
 from firmware.core.errors import SetupError
 from firmware.core.version import farhand_version
 from firmware.settings import load

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from firmware import usable
-from firmware.boards.load import board_names, read_board
+from firmware.boards.choose import choose_board
+from firmware.boards.data import read_board
 from firmware.core.config.errors import ConfigurationError
 from firmware.core.config.yaml_reader import display_name
+from firmware.core.errors import SetupError
 from firmware.settings import LoadedSettings, dump, load
 
 OK_STATUS: Final = 0
@@ -50,9 +52,12 @@ def command_dump(config_dir: Path, out: TextIO, *, base: Mapping[str, object] | 
 
 
 def _board_settings(config_dir: Path) -> Mapping[str, object]:
-    """Return the configuration that the named board brings along; nothing if it names none that we know."""
-    name = load(config_dir).settings.farhand.board
-    return read_board(name).settings if name in board_names() else {}
+    """Return the configuration that the board brings along; nothing if there is none that we know."""
+    try:
+        return read_board(choose_board(load(config_dir).settings.farhand.board)).settings
+    except SetupError:
+        # A configuration can be checked on any machine; that its board is unknown is said by `usable`.
+        return {}
 
 
 def _heading(config_dir: Path, loaded: LoadedSettings) -> str:

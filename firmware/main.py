@@ -42,7 +42,9 @@ from drivers.system.units import SystemdUnits
 from drivers.system.uptime import LinuxUptime
 from firmware import usable
 from firmware.appliance import Appliance, serve_until_signal
-from firmware.boards.load import Board, board_names, compose_board, read_board
+from firmware.boards.choose import choose_board
+from firmware.boards.data import read_board
+from firmware.boards.load import Board, compose_board
 from firmware.core.cell import Cell
 from firmware.core.errors import SetupError
 from firmware.core.lock import state_directory
@@ -98,11 +100,8 @@ async def _main(options: Options) -> None:
 
 
 def configuration(options: Options) -> tuple[LoadedSettings, str]:
-    """Load the configuration on top of the board's own, and tell which board it is."""
-    name = options.board or load(options.config_dir).settings.farhand.board
-    if name is None:
-        known = ", ".join(board_names())
-        raise SetupError(f"no board is named; give one of {known} with --board or as farhand/board")
+    """Load the configuration on top of the board's own, and tell which board it is. Raises SetupError."""
+    name = choose_board(options.board or load(options.config_dir).settings.farhand.board)
     return load(options.config_dir, base=read_board(name).settings), name
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from firmware.boards.load import board_names
+from firmware.boards.data import board_names
 from firmware.core.config.errors import ConfigurationError, Problem
 from firmware.core.config.tree import Position
 from firmware.settings import LoadedSettings

@@ -6,14 +6,9 @@ It never falls back to another board: one that is not known or cannot be told is
 from __future__ import annotations
 
 import shutil
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from drivers.emulated.pc import EmulatedPc
 from drivers.ports import (
@@ -27,37 +22,12 @@ from drivers.ports import (
 )
 from drivers.qemu.machine import QemuMachine
 from drivers.system.health import LinuxSensors
+from firmware.boards.data import BoardData
 from firmware.core.errors import SetupError
 from firmware.core.supervise import SupervisedTask
 
-_DATA = files("firmware.boards")
-_SUFFIX = ".toml"
 ATTACH = "--attach"
 """Instead of arguments for a QEMU of our own: `-- --attach SOCKET`, for one that runs already."""
-
-
-class EmulatedData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Data of a board whose target is emulated."""
-
-    start_powered: bool = True
-
-
-class QemuData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Data of a board whose target is a QEMU machine."""
-
-    binary: str
-    arguments: tuple[str, ...] = ()
-
-
-class BoardData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A board's file; `settings` are configuration values at the contract's key paths."""
-
-    description: str
-    kind: Literal["emulated", "qemu"]
-    demo: bool = False
-    settings: Mapping[str, object] = msgspec.field(default_factory=dict)
-    emulated: EmulatedData = EmulatedData()
-    qemu: QemuData | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +50,6 @@ class Board:
     tasks: Mapping[str, SupervisedTask] = field(default_factory=dict)
     target: EmulatedPc | QemuMachine | None = None
     """The machine at the other end, where it is in our hands: what tests and demos look at."""
-
-
-def board_names() -> list[str]:
-    """Return the names of the known boards."""
-    names = (entry.name for entry in _DATA.iterdir())
-    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
-
-
-def read_board(name: str) -> BoardData:
-    """Read a board's data. Raises SetupError if there is no such board."""
-    if name not in board_names():
-        known = ", ".join(board_names())
-        raise SetupError(f"expected one of the boards {known}, got {name!r}; choose one with --board")
-    document = tomllib.loads(_DATA.joinpath(name + _SUFFIX).read_text("utf-8"))
-    return msgspec.convert(document, BoardData)
 
 
 def compose_board(name: str, data: BoardData, *, arguments: Sequence[str], absolute_first: bool) -> Board:
