@@ -87,6 +87,48 @@ class UsbLink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerState:
+    """What a HID microcontroller says of itself (contract subsystems.md 2.2).
+
+    *connected* is None if it cannot plug and unplug itself; *busy* is true while outputs are switched or it is
+    being reset. The outputs are names such as "usb", "usb_rel", "ps2"; nothing available = nothing to select.
+    """
+
+    online: bool = False
+    busy: bool = False
+    connected: bool | None = None
+    keyboard_outputs: tuple[str, ...] = ()
+    keyboard_output: str = ""
+    mouse_outputs: tuple[str, ...] = ()
+    mouse_output: str = ""
+    mouse_absolute: bool = True
+
+
+class HidController(Protocol):
+    """A HID backend that can be switched by itself, as a microcontroller can and a USB gadget cannot."""
+
+    def states(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[ControllerState]]:
+        """Its state, now and after each change. Bound 1, newest wins."""
+        ...
+
+    async def set_keyboard_output(self, output: str) -> None:
+        """Select an output of the keyboard; one that is not available is ignored. Raises DriverError."""
+        ...
+
+    async def set_mouse_output(self, output: str) -> None:
+        """Select an output of the mouse; one that is not available is ignored. Raises DriverError."""
+        ...
+
+    async def set_connected(self, connected: bool) -> None:
+        """Plug or unplug it from the host; ignored if it cannot. Raises DriverError."""
+        ...
+
+    async def reset(self) -> None:
+        """Reset the microcontroller itself. Raises DriverError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LineEdge:
     """A change of an input line: the logical level after it and when the driver saw it (Trio seconds)."""
