@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers.ports import Health, Sensors
-from drivers.system.health import LinuxSensors
+from drivers.system.health import LinuxSensors, find_throttled_file
 
 _MEMINFO = "MemTotal:        1000000 kB\nMemFree:          100000 kB\nMemAvailable:     854321 kB\n"
 
@@ -61,7 +61,9 @@ async def test_the_load_is_that_since_the_last_reading(root: Path) -> None:
 
 async def test_what_is_not_there_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    sensors = _sensors(tmp_path, [str(tmp_path / "vcgencmd")])
+    sensors = LinuxSensors(
+        thermal_class=tmp_path / "thermal", proc=tmp_path, vcgencmd=[str(tmp_path / "vcgencmd")]
+    )
     for _ in range(3):
         assert await sensors.read() == Health(None, None, None, None, None, None)
     # One line for each kind, however often it is asked.
@@ -83,6 +85,47 @@ async def test_a_failing_vcgencmd_is_none(root: Path, script: str) -> None:
     health = await _sensors(root, _program(root / "vcgencmd", script)).read()
     assert health.throttling_flags is None
     assert health.cpu_temp_c == 45.277
+
+
+@pytest.mark.parametrize(("text", "flags"), [("0\n", 0), ("50005\n", 0x50005), ("0xe0008", 0xE0008)])
+async def test_throttling_from_the_firmware_driver(root: Path, text: str, flags: int) -> None:
+    assert find_throttled_file(root) is None
+    node = root / "soc" / "soc:firmware"
+    node.mkdir(parents=True)
+    (node / "get_throttled").write_text(text)
+    path = find_throttled_file(root)
+    assert path == node / "get_throttled"
+    # The file is asked and not the program, which takes a process each time.
+    vcgencmd = _program(root / "vcgencmd", f"touch {root}/asked; echo throttled=0x1")
+    sensors = LinuxSensors(thermal_zone=root / "temp", proc=root, throttled_file=path, vcgencmd=vcgencmd)
+    assert (await sensors.read()).throttling_flags == flags
+    assert not (root / "asked").exists()
+
+
+@pytest.mark.parametrize("text", ["", "none", "-5", "123456789"])
+async def test_a_firmware_driver_that_talks_nonsense_is_none(root: Path, text: str) -> None:
+    (root / "get_throttled").write_text(text)
+    sensors = LinuxSensors(thermal_zone=root / "temp", proc=root, throttled_file=root / "get_throttled")
+    assert (await sensors.read()).throttling_flags is None
+
+
+async def test_the_processors_zone_is_found_by_its_type_and_again_when_it_moves(root: Path) -> None:
+    def zone(number: int, kind: str, millidegrees: int) -> Path:
+        directory = root / "thermal" / f"thermal_zone{number}"
+        directory.mkdir(parents=True)
+        (directory / "type").write_text(f"{kind}\n")
+        (directory / "temp").write_text(f"{millidegrees}\n")
+        return directory
+
+    zone(0, "iwlwifi_1", 30000)
+    processor = zone(10, "cpu-thermal", 55123)
+    sensors = LinuxSensors(thermal_class=root / "thermal", proc=root)
+    assert (await sensors.read()).cpu_temp_c == 55.123
+    # Its driver is loaded again and gets another number.
+    processor.rename(root / "thermal" / "cooling_device0")
+    assert (await sensors.read()).cpu_temp_c is None
+    zone(2, "cpu-thermal", 56000)
+    assert (await sensors.read()).cpu_temp_c == 56.0
 
 
 async def test_a_sensor_that_returns_shows_again(root: Path) -> None:
