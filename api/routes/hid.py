@@ -38,21 +38,22 @@ def hid_routes(hid: HidService) -> list[Route]:
         return envelope(hid.state.value)
 
     async def set_params(call: Call) -> Response:
-        # The keyboard output of a USB gadget is not switchable: a valid value is ignored.
-        _keyboard_output, mouse_output, jiggler = call[KEYBOARD_OUTPUT], call[MOUSE_OUTPUT], call[JIGGLER]
+        keyboard_output, mouse_output, jiggler = call[KEYBOARD_OUTPUT], call[MOUSE_OUTPUT], call[JIGGLER]
+        if keyboard_output is not None:
+            await hid.set_keyboard_output(keyboard_output)
         if mouse_output is not None:
-            hid.set_mouse_output(mouse_output)
+            await hid.set_mouse_output(mouse_output)
         if jiggler is not None:
             hid.set_jiggler(jiggler)
         return envelope()
 
     async def set_connected(call: Call) -> Response:
-        # A USB gadget cannot unplug itself alone: without effect, as the contract says.
-        _connected = call[CONNECTED]
+        # Without effect where the backend cannot, as the contract says.
+        await hid.set_connected(call[CONNECTED])
         return envelope()
 
     async def reset(_call: Call) -> Response:
-        hid.release_all()
+        await hid.reset()
         return envelope()
 
     async def inactivity(_call: Call) -> Response:

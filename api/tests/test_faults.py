@@ -42,8 +42,8 @@ class House:
         client = self.appliance.application.test_client(use_cookies=False)
         answer = await client.get(path, headers={"Cookie": self.cookie})
         assert answer.status_code == 200, await answer.get_data()
-        document: dict[str, Any] = await answer.get_json()
-        return document["result"]  # type: ignore[no-any-return]
+        document: dict[str, dict[str, Any]] = await answer.get_json()
+        return document["result"]
 
     async def all_online(self) -> bool:
         tasks: dict[str, dict[str, Any]] = (await self.get("/api/supervisor"))["tasks"]

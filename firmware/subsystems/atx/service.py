@@ -19,6 +19,7 @@ from drivers.ports import LineEdge, LineInput, LineOutput
 from drivers.wire.debounce import Debouncer
 from firmware.core.cell import Cell
 from firmware.core.errors import OperationError
+from firmware.core.heartbeat import Heartbeat
 from firmware.core.supervise import Supervisor
 from firmware.state.atx import AtxActs, AtxState
 from firmware.subsystems.atx.config import AtxConfig
@@ -76,6 +77,8 @@ class AtxService:
             "hdd": (hdd_led, config.hdd_led_debounce),
         }
         self._switches: dict[Region, LineOutput] = {"power": power_switch, "reset": reset_switch}
+        self.heartbeats = {f"atx.{name}_led": Heartbeat() for name in self._leds}
+        """By the names of the tasks whose loops beat."""
         self._online_leds: set[str] = set()
         self._enabled = config.type != "disabled"
         self.state = Cell(AtxState(enabled=self._enabled, online=False))
@@ -105,6 +108,7 @@ class AtxService:
                 self._show_led(name, debouncer.level)
                 task_status.started()
                 while True:
+                    self.heartbeats[f"atx.{name}_led"].beat()
                     await self._follow(line, name, edges, debouncer)
                     self._show_led(name, debouncer.level)
         finally:

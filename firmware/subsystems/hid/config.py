@@ -8,13 +8,17 @@ from typing import Annotated, Literal, Self, override
 from firmware.core.config.kinds import (
     KEY_NAME,
     AbsolutePath,
+    Checked,
     Coordinate,
     Interval,
     ListOf,
+    Nullable,
     OptionalPath,
     integer,
+    number,
 )
 from firmware.core.config.section import Notes, Section
+from firmware.core.validators import valid_tty_speed
 
 
 class HidRangeConfig(Section, frozen=True):
@@ -71,9 +75,23 @@ class HidMouseAltConfig(Section, frozen=True):
 
 
 class HidConfig(Section, frozen=True):
-    """`kvmd/hid`."""
+    """`kvmd/hid`.
+
+    `device` and what follows it are for HID chips at a serial port (`serial`, `ch9329`); a speed or a timeout
+    that is null is the one of that kind of chip. `reset_pin` -1 = the microcontroller has no reset line.
+    """
 
     type: Literal["otg", "serial", "spi", "ch9329", "bt"] = "otg"
+    device: AbsolutePath = Path("/dev/kvmd-hid")
+    speed: Annotated[int | None, Nullable(Checked(valid_tty_speed))] = None
+    read_timeout: Annotated[float | None, Nullable(number(0.1))] = None
+    read_retries: Annotated[int, integer(1)] = 5
+    common_retries: Annotated[int, integer(1)] = 5
+    retries_delay: Interval = 0.5
+    errors_threshold: Annotated[int, integer(0)] = 5
+    gpio_device: AbsolutePath = Path("/dev/gpiochip0")
+    reset_pin: Annotated[int, integer(-1)] = -1
+    reset_inverted: bool = False
     keymap: AbsolutePath = Path("/usr/share/kvmd/keymaps/en-us")
     ignore_keys: Annotated[tuple[str, ...], ListOf(KEY_NAME)] = ()
     mouse_x_range: HidRangeConfig = HidRangeConfig()

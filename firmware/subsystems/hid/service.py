@@ -14,10 +14,18 @@ import msgspec
 import trio
 
 from drivers.errors import DeviceGoneError
-from drivers.ports import KeyboardPort, LinkCondition, PointerPort, UsbLink
+from drivers.ports import (
+    ControllerState,
+    HidController,
+    KeyboardPort,
+    LinkCondition,
+    PointerPort,
+    UsbLink,
+)
 from drivers.wire.hid_report import KeyboardReports, PointerReports, remap_coord, squash_deltas
 from drivers.wire.hid_usages import KEYS, MOUSE_BUTTONS
 from firmware.core.cell import Cell
+from firmware.core.heartbeat import Heartbeat
 from firmware.core.supervise import Supervisor
 from firmware.state.hid import HidState, JigglerState, KeyboardState, Leds, MouseState, Outputs
 from firmware.subsystems.hid.config import HidConfig, HidMouseAltConfig, HidMouseConfig
@@ -52,17 +60,25 @@ class HidService:
         mouse_alt: PointerPort | None,
         supervisor: Supervisor,
         link: UsbLink | None = None,
+        controller: HidController | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """Drive the given devices; *link* tells of the host, where the board knows of it."""
+        """Drive the given devices.
+
+        *link* tells of the host, where the board knows of it; *controller* is what is behind all devices, if
+        that can be switched by itself.
+        """
         self._config = config
         self._link = link
+        self._controller = controller
         # Until the link says otherwise, writing tells whether there is a host.
         self._link_up = True
         self._supervisor = supervisor
         self._rng = rng or random.Random()  # noqa: S311 - spreads jiggles, not a secret
         self._keyboard_port = keyboard
         self._last_event_time = trio.current_time()
+        self.heartbeats = {"hid": Heartbeat()}
+        """By the names of the tasks whose loops beat."""
         self._keyboard = KeyboardReports()
         self._keyboard_writer = DeviceWriter(
             "hid.keyboard",
@@ -136,6 +152,8 @@ class HidService:
                     nursery.start_soon(supervise, "hid.link", self._watch_link)
                 for mouse in self._devices():
                     nursery.start_soon(supervise, mouse.writer.name, mouse.writer.run)
+                if self._controller is not None:
+                    nursery.start_soon(supervise, "hid.controller", self._watch_controller)
                 nursery.start_soon(self._jiggle)
                 task_status.started()
         finally:
@@ -171,7 +189,9 @@ class HidService:
     def _publish_mouse(self) -> None:
         active = self._mice[self._active]
         mouse = self.state.value.mouse
-        outputs = msgspec.structs.replace(mouse.outputs, active=self._active)
+        outputs = mouse.outputs
+        if self._controller is None:
+            outputs = msgspec.structs.replace(outputs, active=self._active)
         self._publish(
             mouse=MouseState(
                 online=self._link_up and self._online[active.writer.name],
@@ -205,6 +225,32 @@ class HidService:
                 self._publish_keyboard()
                 self._publish_mouse()
         raise DeviceGoneError("the USB link's conditions ended: its driver stopped")
+
+    async def _watch_controller(self, *, task_status: trio.TaskStatus[None]) -> None:
+        assert self._controller is not None, "watched only where there is a controller"
+        async with self._controller.states() as states:
+            task_status.started()
+            async for state in states:
+                self._show_controller(state)
+        raise DeviceGoneError("the HID controller's states ended: its driver stopped")
+
+    def _show_controller(self, state: ControllerState) -> None:
+        active = USB if state.mouse_absolute else USB_REL
+        if active != self._active:
+            old = self._mice[self._active]
+            old.writer.queue.replace(old.reports.clear())
+            self._active = active
+        current = self.state.value
+        keyboard_outputs = Outputs(state.keyboard_outputs, state.keyboard_output)
+        mouse_outputs = Outputs(state.mouse_outputs, state.mouse_output)
+        self._publish(
+            online=state.online,
+            busy=state.busy,
+            connected=state.connected,
+            keyboard=msgspec.structs.replace(current.keyboard, outputs=keyboard_outputs),
+            mouse=msgspec.structs.replace(current.mouse, outputs=mouse_outputs),
+        )
+        self._publish_mouse()
 
     # -- commands ---------------------------------------------------------------------------------------
 
@@ -284,9 +330,36 @@ class HidService:
         if jiggler.enabled:
             self._publish(jiggler=msgspec.structs.replace(jiggler, active=active))
 
-    def set_mouse_output(self, output: str) -> None:
-        """Select a mouse output; one that the board lacks is ignored, as the contract wants (http.md 4.2)."""
-        if output not in self.state.value.mouse.outputs.available or output == self._active:
+    async def set_keyboard_output(self, output: str) -> None:
+        """Select a keyboard output; one that the board lacks is ignored. Raises DriverError."""
+        await trio.lowlevel.checkpoint()
+        if self._controller is not None and output in self.state.value.keyboard.outputs.available:
+            await self._controller.set_keyboard_output(output)
+
+    async def set_connected(self, connected: bool) -> None:
+        """Plug or unplug the devices, where the backend can; ignored elsewhere. Raises DriverError."""
+        await trio.lowlevel.checkpoint()
+        if self._controller is not None and self.state.value.connected is not None:
+            await self._controller.set_connected(connected)
+
+    async def reset(self) -> None:
+        """Release everything, and reset what is behind the devices. Raises DriverError."""
+        self.release_all()
+        await trio.lowlevel.checkpoint()
+        if self._controller is not None:
+            await self._controller.reset()
+
+    async def set_mouse_output(self, output: str) -> None:
+        """Select a mouse output; one that the board lacks is ignored, as the contract wants (http.md 4.2).
+
+        Raises DriverError if it is up to a controller that does not answer.
+        """
+        await trio.lowlevel.checkpoint()
+        outputs = self.state.value.mouse.outputs
+        if output not in outputs.available or output == outputs.active:
+            return
+        if self._controller is not None:
+            await self._controller.set_mouse_output(output)
             return
         old, new = self._mice[self._active], self._mice[output]
         old.writer.queue.replace(old.reports.clear())
@@ -307,6 +380,7 @@ class HidService:
     async def _jiggle(self) -> None:
         schedule = JiggleSchedule(self._config.jiggler.interval, self._rng)
         while True:
+            self.heartbeats["hid"].beat()
             await trio.sleep(JIGGLER_CHECK_S)
             if self.state.value.jiggler.active and schedule.is_due(self.inactivity_s()):
                 schedule.jiggled()

@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 
 # A release-all at the end must not hold up a shutdown; a host that is awake takes a report in milliseconds.
 LAST_REPORT_DEADLINE_S = 0.5
-# A port gives up by itself after about 0.1 s (`KeyboardPort.write`); one that has not after this is stuck.
-WRITE_DEADLINE_S = 2.0
+# A port gives up by itself after about 0.1 s (`KeyboardPort.write`), a microcontroller that lost a request
+# after 2 s and one repetition; a port that has not after this is stuck.
+WRITE_DEADLINE_S = 5.0
 _UNSURE = b""
 
 

@@ -22,6 +22,7 @@ from drivers.system.fan import FanService, FanState
 from drivers.system.platform import KernelFacts, PlatformFacts
 from drivers.system.units import UnitStatus
 from firmware.core.cell import Cell
+from firmware.core.heartbeat import MAX_AGE_S, Heartbeat
 from firmware.core.validators import INFO_CATEGORIES
 from firmware.core.version import PIKVM_API_VERSION, STREAMER_API_VERSION, farhand_version
 from firmware.state.info import (
@@ -133,6 +134,10 @@ class InfoService:
         there is none.
         """
         self._config = config
+        # The polls beat together; the configured pauses are for people to choose, a day among them.
+        pause_s = max(config.hw.state_poll, config.fan.state_poll)
+        self.heartbeats = {"info": Heartbeat(max_age_s=MAX_AGE_S + pause_s)}
+        """By the names of the tasks whose loops beat."""
         self._sensors = sensors
         self._platform = platform
         self._units = units
@@ -199,8 +204,14 @@ class InfoService:
         task_status.started()
         async with trio.open_nursery() as nursery:
             for poll, every_s in polls:
-                nursery.start_soon(_repeat, poll, every_s)
+                nursery.start_soon(self._repeat, poll, every_s)
             nursery.start_soon(self._serve_rereads)
+
+    async def _repeat(self, poll: Callable[[], Awaitable[None]], every_s: float) -> None:
+        while True:
+            self.heartbeats["info"].beat()
+            await trio.sleep(every_s)
+            await poll()
 
     async def _serve_rereads(self) -> None:
         while True:
@@ -353,9 +364,3 @@ def _daemon(manifest: Mapping[str, object]) -> str:
 
 def _status(status: UnitStatus) -> dict[str, bool]:
     return {"enabled": status.enabled, "started": status.started}
-
-
-async def _repeat(poll: Callable[[], Awaitable[None]], every_s: float) -> None:
-    while True:
-        await trio.sleep(every_s)
-        await poll()

@@ -67,7 +67,7 @@ async def test_devices_are_online_only_while_a_host_has_configured_them(
             assert hid.state.value.keyboard.online
             assert hid.state.value.mouse.online
         await link.becomes(LinkCondition.UNPLUGGED)
-        hid.set_mouse_output("usb_rel")
+        await hid.set_mouse_output("usb_rel")
         assert not hid.state.value.mouse.online
 
 
