@@ -1,0 +1,224 @@
+"""The stream over a model of a driver without events: the rig tries the same against the kernel's own."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.lowlevel
+
+from drivers.errors import DeviceGoneError, DriverError, NotSupportedError
+from drivers.ports import NoSignal
+from drivers.video.frame import Frame
+from drivers.video.v4l2 import timings, uapi
+from drivers.video.v4l2.buffers import WANTED_BUFFERS
+from drivers.video.v4l2.edid import V4l2Edid
+from drivers.video.v4l2.find import DeviceChoice, find_device, list_devices
+from drivers.video.v4l2.source import V4l2Source
+from drivers.wire.edid import build_edid
+
+PATH = Path("/dev/video0")
+
+
+@pytest.fixture
+def device(model: Any, new_capture: Any, new_timings: Any) -> Any:
+    """A capture with an HDMI input at 640x480."""
+    return model.add(new_capture(PATH, {0: ["YUYV", "RGB3"]}, signal=new_timings(640, 480, 60)))
+
+
+@pytest.fixture
+def source(model: Any) -> V4l2Source:
+    """What is tested."""
+    return V4l2Source(DeviceChoice(path=PATH), opener=model.open)
+
+
+@pytest.fixture
+def dequeued() -> Callable[[Any], Awaitable[None]]:
+    """Wait until the stream has taken what was filled."""
+
+    async def wait(device: Any) -> None:
+        with trio.fail_after(5):
+            while device.filled:
+                await trio.lowlevel.checkpoint()
+        await trio.testing.wait_all_tasks_blocked()
+
+    return wait
+
+
+async def test_the_newest_picture_is_kept_and_older_ones_go_back(
+    device: Any, source: V4l2Source, dequeued: Any
+) -> None:
+    async with source.open(max_fps=0) as stream:
+        assert device.streaming
+        for _ in range(3 * WANTED_BUFFERS):
+            device.fill()
+            await dequeued(device)
+        assert len(device.queued) == WANTED_BUFFERS - 1
+        frame = await stream.next()
+        assert isinstance(frame, Frame)
+        assert (frame.width, frame.height, len(frame.data)) == (640, 480, 640 * 480 * 2)
+        assert stream.statistics()["superseded"] == 3 * WANTED_BUFFERS - 1
+        assert stream.statistics()["lent"] == 1
+        frame.release()
+        frame.release()
+        assert len(device.queued) == WANTED_BUFFERS
+    assert not device.streaming
+    assert device.buffers == 0
+    assert device.users == 0
+
+
+async def test_damaged_short_and_missing_pictures_are_counted(
+    device: Any, source: V4l2Source, dequeued: Any
+) -> None:
+    async with source.open(max_fps=0) as stream:
+        device.fill()
+        await dequeued(device)
+        device.fill(flags=uapi.BUF_FLAG_ERROR)
+        await dequeued(device)
+        device.fill(used_bytes=100)
+        await dequeued(device)
+        device.sequence += 3
+        device.fill()
+        await dequeued(device)
+        counters = stream.statistics()
+        assert (counters["damaged"], counters["short"], counters["missed"]) == (1, 1, 3)
+        assert isinstance(await stream.next(), Frame)
+
+
+async def test_a_driver_without_events_is_asked_each_second(
+    device: Any, source: V4l2Source, new_timings: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with source.open(max_fps=0) as stream:
+        device.signal = errno.ENOLCK
+        assert await stream.next() == NoSignal(timings.NOT_STABLE)
+        device.signal = errno.ENOLINK
+        assert await stream.next() == NoSignal(timings.NOTHING_THERE)
+        device.signal = new_timings(800, 600, 60, interlaced=True)
+        refused = await stream.next()
+        assert isinstance(refused, NoSignal)
+        assert "interlaced" in refused.reason
+        device.signal = new_timings(800, 600, 60)
+        with trio.fail_after(2):
+            while not device.streaming:
+                await trio.sleep(0.1)
+        device.fill()
+        frame = await stream.next()
+        assert isinstance(frame, Frame)
+        assert (frame.width, frame.height) == (800, 600)
+        # Seen while it is streaming, too.
+        device.signal = errno.ENOLINK
+        assert await stream.next() == NoSignal(timings.NOTHING_THERE)
+        assert device.buffers == 0
+        assert bytes(frame.data[:4]) == bytes(4)
+        frame.release()
+
+
+async def test_timings_that_the_device_refuses_are_named(
+    device: Any, source: V4l2Source, autojump_clock: trio.testing.MockClock
+) -> None:
+    def refuse(_: Any) -> None:
+        raise OSError(errno.EINVAL, "invalid")
+
+    device.handlers[uapi.S_DV_TIMINGS] = refuse
+    async with source.open(max_fps=0) as stream:
+        told = await stream.next()
+        assert isinstance(told, NoSignal)
+        assert "cannot take 640x480p60" in told.reason
+
+
+async def test_a_failing_driver_raises_from_next_and_is_let_go(device: Any, source: V4l2Source) -> None:
+    def broken(_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def capture() -> None:
+        async with source.open(max_fps=0) as stream:
+            device.handlers[uapi.DQBUF] = broken
+            device.fill()
+            await stream.next()
+
+    with pytest.raises(DriverError, match="/dev/video0: waiting for a picture: Input/output error"):
+        await capture()
+    assert device.buffers == 0
+    assert source.statistics() == {}
+
+
+async def test_a_frame_returned_to_a_broken_driver_fails_the_next_call(
+    device: Any, source: V4l2Source
+) -> None:
+    def gone(_: Any) -> None:
+        raise OSError(errno.ENODEV, "No such device")
+
+    async def capture() -> None:
+        async with source.open(max_fps=0) as stream:
+            device.fill()
+            frame = await stream.next()
+            assert isinstance(frame, Frame)
+            device.handlers[uapi.QBUF] = gone
+            frame.release()
+            await stream.next()
+
+    with pytest.raises(DeviceGoneError, match="queueing a buffer"):
+        await capture()
+
+
+async def test_too_few_buffers_are_refused(device: Any, source: V4l2Source) -> None:
+    granted = device.handlers[uapi.REQBUFS]
+
+    def grant_two(wanted: Any) -> None:
+        wanted.count = min(wanted.count, 2)
+        granted(wanted)
+
+    device.handlers[uapi.REQBUFS] = grant_two
+    with pytest.raises(DriverError, match=r"at least 4 buffers of 614400 bytes, got 2"):
+        async with source.open(max_fps=0):
+            pass
+    assert device.buffers == 0
+
+
+async def test_an_edid_is_written_while_the_stream_holds_no_buffers(device: Any, source: V4l2Source) -> None:
+    written = []
+
+    def set_edid(request: Any) -> None:
+        if device.buffers:
+            raise OSError(errno.EBUSY, "busy")
+        written.append(request.blocks)
+
+    device.handlers[uapi.S_EDID] = set_edid
+    edid = V4l2Edid(source)
+    async with source.open(max_fps=0) as stream:
+        borrowed_before = stream.statistics()["starts"]
+        await edid.write(build_edid())
+        await edid.write(build_edid(name="Again"))
+        with trio.fail_after(5):
+            while not device.streaming:
+                await trio.sleep(0.01)
+        assert stream.statistics()["starts"] > borrowed_before
+    assert written == [2, 2]
+
+
+async def test_devices_are_found_by_what_they_are(
+    model: Any, new_capture: Any, new_node: Any, tmp_path: Path
+) -> None:
+    for number in (0, 2, 10):
+        (tmp_path / f"video{number}").touch()
+    model.add(new_node(tmp_path / "video0"))
+    model.add(new_capture(tmp_path / "video2", {}))
+    model.add(new_capture(tmp_path / "video10", {}))
+    devices, unusable = await list_devices(tmp_path, model.open)
+    assert [device.path.name for device in devices] == ["video2", "video10"]
+    assert str(devices[0]) == f"{tmp_path}/video2 (Model capture, model)"
+    assert [node.path.name for node in unusable] == ["video0"]
+    assert isinstance(unusable[0].error, NotSupportedError)
+
+
+async def test_a_choice_by_the_wrong_words_names_what_there_is(
+    model: Any, device: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(DeviceGoneError, match=r"expected a video capture /dev/video0, got .*Model capture"):
+        await find_device(DeviceChoice(path=PATH, driver="uvcvideo"), tmp_path, model.open)
+    with pytest.raises(DeviceGoneError, match=r"expected a video capture of driver a, bus b, got none"):
+        await find_device(DeviceChoice(driver="a", bus="b"), tmp_path, model.open)
