@@ -11,7 +11,7 @@ from drivers.errors import DeviceBusyError, DriverError, HostNotReadyError
 from drivers.ports import Medium, NoSignal
 from drivers.video.frame import Frame
 from drivers.video.jpeg import JpegEncoder
-from firmware.boards.load import Board
+from firmware.boards.board import Board
 
 DEADLINE_S = 60
 PRESS_S = 0.1

@@ -91,8 +91,8 @@ class UsbLink(Protocol):
 class ControllerState:
     """What a HID microcontroller says of itself (contract subsystems.md 2.2).
 
-    *connected* is None if it cannot plug and unplug itself; *busy* is true while outputs are switched or it is
-    being reset. The outputs are names such as "usb", "usb_rel", "ps2"; nothing available = nothing to select.
+    *connected* is None if it cannot plug and unplug itself; *busy* is true while outputs are switched or it
+    is being reset. The outputs are names such as "usb", "usb_rel", "ps2"; none available = none to select.
     """
 
     online: bool = False

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -18,15 +19,19 @@ from api.app import Application
 from api.routing import Route
 from api.server import Listeners, Server, ServerConfig
 from api.ws.hub import Hub
-from firmware.boards.load import Board
+from drivers.system.sd_notify import ServiceManager
+from firmware.boards.board import Board
 from firmware.core.errors import SetupError
 from firmware.core.supervise import SupervisedTask, Supervisor, TaskPhase
+from firmware.liveness import heartbeats_check, threads_check
+from firmware.selfcheck import self_check
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
+from firmware.watchdog import Check, WatchdogFeeder
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +60,8 @@ class Appliance:
     server: Server
     server_config: ServerConfig
     demo_password: bool
+    service_manager: ServiceManager
+    hardware_watchdog: Path | None = None
 
     @property
     def subsystems(self) -> Mapping[str, SupervisedTask]:
@@ -67,6 +74,18 @@ class Appliance:
             "sessions": self.sessions.run,
             "events": self.hub.run,
         }
+
+    def watchdog(self, urls: Sequence[str]) -> WatchdogFeeder:
+        """Make the watchdogs' feeder, which proves that *urls* answer and that nothing of ours is stuck."""
+        beats = {**self.hid.heartbeats, **self.atx.heartbeats, **self.info.heartbeats}
+        checks = [
+            *(Check(f"front {url}", self_check(url)) for url in urls),
+            Check("threads", threads_check),
+            Check("tasks", heartbeats_check(self.supervisor, beats)),
+        ]
+        return WatchdogFeeder(
+            checks, service_manager=self.service_manager, hardware_path=self.hardware_watchdog
+        )
 
 
 async def serve_until_signal(appliance: Appliance, listeners: Listeners) -> None:
@@ -114,12 +133,24 @@ async def run_tree(
             async with trio.open_nursery() as front:
                 bound = await front.start(partial(appliance.server.run, listeners=listeners))
                 urls = list(bound.app_urls)
+                feeder = appliance.watchdog(urls)
+                feeding = trio.CancelScope()
+                front.start_soon(_feed, feeder, feeding)
                 _announce(appliance, urls)
+                await appliance.service_manager.ready(f"Serving {' '.join(urls)}")
                 task_status.started(urls)
                 await stop.wait()
+                # First, since a front that is closing answers no self-check, which is no failure now.
+                feeding.cancel()
+                await appliance.service_manager.stopping("Releasing keys and lines")
                 appliance.server.stop()
             subsystems.cancel_scope.cancel()
         drivers.cancel_scope.cancel()
+
+
+async def _feed(feeder: WatchdogFeeder, scope: trio.CancelScope) -> None:
+    with scope:
+        await feeder.run()
 
 
 def _refuse_dead_target(appliance: Appliance) -> None:

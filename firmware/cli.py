@@ -17,6 +17,8 @@ from firmware import main as composition
 from firmware.boards.data import board_names
 from firmware.core.errors import SetupError
 from firmware.core.version import farhand_version
+from firmware.doctor.command import command_doctor
+from firmware.doctor.examine import Patient
 from firmware.settings import load
 
 EXIT_FAILURE = 1
@@ -50,7 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--check", action="store_true", help="say what is wrong with it")
     what.add_argument("--dump", action="store_true", help="print it as it takes effect, without secrets")
     commands.add_parser("passwd", help="manage the password file: farhand passwd --help")
-    for command in (run, config):
+    doctor = commands.add_parser("doctor", help="look at this board: what works, what does not, what to do")
+    doctor.add_argument("--board", choices=board_names(), help="the board that this is (default: as for run)")
+    doctor.add_argument("--state", type=Path, metavar="DIR", help=f"state directory ({DEFAULT_STATE_DIR})")
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    for command in (run, config, doctor):
         command.add_argument(
             "--config", type=Path, metavar="DIR", help=f"configuration directory ({DEFAULT_CONFIG_DIR})"
         )
@@ -97,6 +103,9 @@ def _carry_out(given: list[str]) -> int:
     if options.command == "config":
         command = config_command.command_check if options.check else config_command.command_dump
         return command(config_dir, sys.stdout)
+    if options.command == "doctor":
+        patient = Patient(options.board, config_dir, options.state)
+        return command_doctor(patient, sys.stdout, json=options.json)
     logging.basicConfig(
         level=options.log_level.upper(),
         format="%(asctime)s %(levelname)-7s %(name)s --- %(message)s",

@@ -38,13 +38,16 @@ from api.ws.wire.state_diff import Shape
 from drivers.system.fan import FanDaemon
 from drivers.system.host_name import host_name
 from drivers.system.platform import LinuxPlatform
+from drivers.system.sd_notify import ServiceManager
 from drivers.system.units import SystemdUnits
 from drivers.system.uptime import LinuxUptime
 from firmware import usable
 from firmware.appliance import Appliance, serve_until_signal
+from firmware.board_needs import board_needs
+from firmware.boards.board import Board
 from firmware.boards.choose import choose_board
 from firmware.boards.data import read_board
-from firmware.boards.load import Board, compose_board
+from firmware.boards.load import compose_board
 from firmware.core.cell import Cell
 from firmware.core.errors import SetupError
 from firmware.core.lock import state_directory
@@ -110,12 +113,7 @@ def configuration(options: Options) -> tuple[LoadedSettings, str]:
 
 def open_board(options: Options, loaded: LoadedSettings, board_name: str) -> Board:
     """Make the ports of the board; nothing runs yet. Raises SetupError."""
-    return compose_board(
-        board_name,
-        read_board(board_name),
-        arguments=options.board_arguments,
-        absolute_first=loaded.settings.kvmd.hid.mouse.absolute,
-    )
+    return compose_board(board_name, read_board(board_name), board_needs(loaded, options.board_arguments))
 
 
 async def compose(options: Options, loaded: LoadedSettings, board: Board, state_dir: Path) -> Appliance:
@@ -132,6 +130,8 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         mouse=board.mouse,
         mouse_alt=board.mouse_alt if kvmd.hid.mouse_alt.device is not None else None,
         supervisor=supervisor,
+        link=board.link,
+        controller=board.hid_controller,
     )
     atx = AtxService(
         kvmd.atx,
@@ -185,6 +185,8 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         server=server,
         server_config=server_config,
         demo_password=demo_password,
+        service_manager=ServiceManager.from_environment(),
+        hardware_watchdog=settings.farhand.watchdog.device,
     )
 
 

@@ -21,8 +21,6 @@ _NOT_READ_YET = (
     "kvmd/auth/usc",
     "kvmd/gpio",
     "kvmd/hid/keymap",
-    "kvmd/hid/mouse/horizontal_wheel",
-    "kvmd/hid/mouse_alt/horizontal_wheel",
     "kvmd/log_reader",
     "kvmd/msd",
     "kvmd/ocr",
@@ -35,7 +33,9 @@ _NOT_READ_YET = (
     "kvmd/switch",
     "media",
     "nginx",
-    "otg",
+    "otg/devices/camera",
+    "otg/init_delay",
+    "otg/meta",
     "pst",
 )
 
@@ -63,8 +63,8 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
     kvmd, farhand = loaded.settings.kvmd, loaded.settings.farhand
     if farhand.board is not None and farhand.board not in board_names():
         yield "farhand/board", f"expected one of {', '.join(board_names())}, got {farhand.board!r}"
-    if kvmd.hid.type != "otg":
-        yield "kvmd/hid/type", f"expected otg, the only one that is driven yet, got {kvmd.hid.type!r}"
+    if kvmd.hid.type not in ("otg", "serial", "ch9329"):
+        yield "kvmd/hid/type", f"expected otg, serial or ch9329, which are driven, got {kvmd.hid.type!r}"
     if not isinstance(kvmd.auth.internal, HtpasswdAuthConfig):
         yield (
             "kvmd/auth/internal/type",

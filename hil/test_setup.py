@@ -112,7 +112,7 @@ def test_devices_that_are_not_driven_are_said_plainly(
 ) -> None:
     (tmp_path / "config").mkdir()
     override = tmp_path / "config/override.yaml"
-    override.write_text("kvmd: {hid: {type: ch9329}}\n")
+    override.write_text("kvmd: {hid: {type: spi}}\n")
     assert "kvmd/hid/type" in run(tmp_path, "--board", "emulated", *LOOPBACK)
     override.write_text("kvmd: {snapshot: {live_interval: 60}}\n")
     running = start_appliance("--board", "emulated", *LOOPBACK, "--config", str(tmp_path / "config"))
@@ -202,7 +202,7 @@ def test_wrong_arguments_of_qemu_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "path"),
     [
-        ("kvmd: {hid: {type: serial}}", "kvmd/hid/type"),
+        ("kvmd: {hid: {type: spi}}", "kvmd/hid/type"),
         ("kvmd: {auth: {internal: {type: pam}}}", "kvmd/auth/internal/type"),
         ("kvmd: {auth: {external: {type: radius}}}", "kvmd/auth/external/type"),
         ("farhand: {tls: {certificate: /nonexistent/a, key: /nonexistent/b}}", "farhand/tls/certificate"),

@@ -17,6 +17,7 @@ from drivers.errors import BadReplyError, HostNotReadyError
 from drivers.qemu.qmp_client import QmpClient, QmpRefusedError
 from drivers.qemu.usb_tap import UsbTap
 from drivers.wire.hid_to_qmp import (
+    KEYBOARD_REPORT_BYTES,
     KeyChange,
     key_changes,
     key_events,
@@ -81,6 +82,11 @@ class QemuKeyboard:
     def leds(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[int]]:
         """LED bytes that the guest sets; see `KeyboardPort.leds`."""
         return self._tap.leds()
+
+    @property
+    def last_fetched(self) -> bytes:
+        """The report that the guest fetched last since its reset; one without keys if there was none."""
+        return self._tap.report or bytes(KEYBOARD_REPORT_BYTES)
 
     async def _send(self, changes: list[KeyChange]) -> None:
         held_before = self._held

@@ -35,11 +35,13 @@ class QemuData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VideoData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a board captures: the kernel drivers of its capture devices, most wanted first."""
+    """How a board captures: the kernel driver of its capture device."""
 
-    drivers: tuple[str, ...]
+    driver: str
     hint: str
     """What to do if there is none, for `farhand doctor`."""
+    edid: tuple[Literal["1080p60", "1080p50", "1080p30", "720p60", "720p50"], ...] = ()
+    """The modes of our own EDID, most wanted first; empty = the adapter has an EDID of its own."""
 
 
 class LinuxData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

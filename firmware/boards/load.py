@@ -6,63 +6,36 @@ It never falls back to another board: one that is not known or cannot be told is
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from drivers.emulated.pc import EmulatedPc
-from drivers.ports import (
-    KeyboardPort,
-    LineInput,
-    LineOutput,
-    MediaSlot,
-    PointerPort,
-    Sensors,
-    VideoSource,
-)
+from drivers.ports import PointerPort
 from drivers.qemu.machine import QemuMachine
 from drivers.system.health import LinuxSensors
+from firmware.boards.board import Board
 from firmware.boards.data import BoardData
+from firmware.boards.linux import linux_board
+from firmware.boards.needs import BoardNeeds
 from firmware.core.errors import SetupError
-from firmware.core.supervise import SupervisedTask
 
 ATTACH = "--attach"
 """Instead of arguments for a QEMU of our own: `-- --attach SOCKET`, for one that runs already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Board:
-    """The ports of one board, and the tasks that drive them."""
+def compose_board(name: str, data: BoardData, needs: BoardNeeds) -> Board:
+    """Compose the ports of *data* as *needs* wants them; starts nothing.
 
-    name: str
-    description: str
-    demo: bool
-    keyboard: KeyboardPort
-    mouse: PointerPort
-    mouse_alt: PointerPort | None
-    power_led: LineInput
-    hdd_led: LineInput
-    power_switch: LineOutput
-    reset_switch: LineOutput
-    video: VideoSource
-    media: MediaSlot
-    sensors: Sensors
-    tasks: Mapping[str, SupervisedTask] = field(default_factory=dict)
-    target: EmulatedPc | QemuMachine | None = None
-    """The machine at the other end, where it is in our hands: what tests and demos look at."""
-
-
-def compose_board(name: str, data: BoardData, *, arguments: Sequence[str], absolute_first: bool) -> Board:
-    """Compose the ports of *data*; *absolute_first* makes the absolute mouse the first one.
-
-    *arguments* are for the board's own program. Raises SetupError if the board cannot work on this machine.
+    Raises SetupError if the board cannot work on this machine.
     """
-    if arguments and data.kind != "qemu":
-        given = " ".join(arguments)
+    if needs.arguments and data.kind != "qemu":
+        given = " ".join(needs.arguments)
         raise SetupError(f"the board {name} takes no arguments of its own, got {given!r} after --")
+    if data.kind == "linux":
+        return linux_board(name, data, needs)
     if data.kind == "emulated":
-        return _emulated(name, data, absolute_first=absolute_first)
-    return _qemu(name, data, arguments, absolute_first=absolute_first)
+        return _emulated(name, data, absolute_first=needs.absolute_first)
+    return _qemu(name, data, needs.arguments, absolute_first=needs.absolute_first)
 
 
 def _emulated(name: str, data: BoardData, *, absolute_first: bool) -> Board:

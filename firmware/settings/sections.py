@@ -259,6 +259,22 @@ class TlsConfig(Section, frozen=True):
         return self
 
 
+class VideoConfig(Section, frozen=True):
+    """`farhand/video`: the capture, which PiKVM gives to its streamer as command-line arguments."""
+
+    device: OptionalPath = None
+    """The video node; None = found by the board's data."""
+    edid: OptionalPath = Path("/etc/kvmd/tc358743-edid.hex")
+    """The EDID shown to the target, as hex text or binary; None or no such file = our own."""
+
+
+class WatchdogConfig(Section, frozen=True):
+    """`farhand/watchdog`: a hardware watchdog that nobody else feeds; systemd's own needs nothing here."""
+
+    device: OptionalPath = None
+    """The watchdog's node, such as /dev/watchdog0; None = none of ours."""
+
+
 BOARD_NAME = Pattern(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*"), "a board's name")
 
 
@@ -270,6 +286,8 @@ class FarhandConfig(Section, frozen=True):
     http: OptionalListen = ListenAddress("127.0.0.1", 8080)
     https: OptionalListen = ListenAddress("0.0.0.0", 443)  # noqa: S104 - the appliance serves its network
     tls: TlsConfig = TlsConfig()
+    video: VideoConfig = VideoConfig()
+    watchdog: WatchdogConfig = WatchdogConfig()
     state: AbsolutePath = Path("/var/lib/farhand")
 
 

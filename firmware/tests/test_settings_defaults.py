@@ -42,8 +42,18 @@ MAIN = {
     "kvmd/log_reader/enabled": True,
     "kvmd/prometheus/auth/enabled": True,
 }
-HID = {
+HID: dict[str, object] = {
     "kvmd/hid/type": "otg",  # required in the reference
+    "kvmd/hid/device": "/dev/kvmd-hid",
+    "kvmd/hid/speed": None,
+    "kvmd/hid/read_timeout": None,
+    "kvmd/hid/read_retries": 5,
+    "kvmd/hid/common_retries": 5,
+    "kvmd/hid/retries_delay": 0.5,
+    "kvmd/hid/errors_threshold": 5,
+    "kvmd/hid/gpio_device": "/dev/gpiochip0",
+    "kvmd/hid/reset_pin": -1,
+    "kvmd/hid/reset_inverted": False,
     "kvmd/hid/keymap": "/usr/share/kvmd/keymaps/en-us",
     "kvmd/hid/ignore_keys": [],
     "kvmd/hid/mouse_x_range/min": -32768,
@@ -234,6 +244,9 @@ OURS = {
     "farhand/https": "0.0.0.0:443",
     "farhand/tls/certificate": "",
     "farhand/tls/key": "",
+    "farhand/video/device": "",
+    "farhand/video/edid": "@/tc358743-edid.hex",
+    "farhand/watchdog/device": "",
     "farhand/state": "/var/lib/farhand",
 }
 DEFAULTS: dict[str, object] = {

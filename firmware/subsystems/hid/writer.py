@@ -109,14 +109,11 @@ class DeviceWriter:
                 return
 
     async def _write(self, report: bytes) -> None:
-        # Until the port returns, nobody can say what the host has seen.
-        before, self._host_knows = self._host_knows, _UNSURE
+        # Until the port returns, nobody can say what the host has seen; nor if it gives up, since a report
+        # that waits in a controller for a sleeping host is taken when that wakes.
+        self._host_knows = _UNSURE
         with trio.move_on_after(WRITE_DEADLINE_S) as scope:
-            try:
-                await self._port.write(report)
-            except HostNotReadyError:
-                self._host_knows = before
-                raise
+            await self._port.write(report)
             self.written += 1
             self._host_knows = report
         if scope.cancelled_caught:
