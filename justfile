@@ -53,9 +53,26 @@ test: lint console sanitize
     cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
     {{ bin }}/coverage erase
     {{ bin }}/coverage run -m pytest -q
+    PYTHONPATH=hil {{ bin }}/python -m rig run -q --coverage -m "not slow" hil/kernel board-tests
     {{ bin }}/coverage combine -q
     {{ bin }}/coverage report
     tools/check_wheel.sh
+
+[doc("The fast tests of the drivers inside the rig, whose kernel plays the hardware; ARGS go to pytest")]
+[group("check")]
+rig *ARGS:
+    PYTHONPATH=hil {{ bin }}/python -m rig run -q -m "not slow" "$@"
+
+[doc("All of the rig: every test of the drivers, the board suite, and the whole appliance from outside")]
+[group("check")]
+rig-all: console
+    PYTHONPATH=hil {{ bin }}/python -m rig run -q hil/kernel board-tests
+    {{ bin }}/pytest -q hil/test_rig_tooling.py hil/test_rig_appliance.py
+
+[doc("A shell inside the rig, for people; Ctrl-] leaves")]
+[group("check")]
+rig-shell:
+    PYTHONPATH=hil {{ bin }}/python -m rig shell
 
 [doc("Only the quick tests: no guest, no browser, nothing slow")]
 [group("check")]
@@ -83,6 +100,11 @@ sanitize:
     tools/sanitize_jpeg.sh
 
 # --- measure -----------------------------------------------------------------------------------------------------
+
+[doc("How long presses of the front panel's buttons are, inside the rig")]
+[group("measure")]
+bench-atx:
+    PYTHONPATH=hil {{ bin }}/python -m rig exec -- python3 -m tools.bench_atx_pulse
 
 [doc("Requests, key latency, encoding, fan-out, start-up and memory, in one run")]
 [group("measure")]

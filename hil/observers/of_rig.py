@@ -10,13 +10,15 @@ import trio
 from peers import block_host
 from peers.block_host import HostDrive
 from peers.rig_pc import RigPc
-from peers.usb_host import EV_ABS, EV_KEY, EV_MSC, EventReader, UsbDevice, find_devices
+from peers.usb_host import EV_ABS, EV_KEY, EV_MSC, EV_SYN, EventReader, UsbDevice, find_devices
 
 KEYBOARD, ABSOLUTE_MOUSE = 0, 1
 """Interfaces, in the order of the functions (contract subsystems.md 2.6)."""
 DEADLINE_S = 60
 DEAF_S = 0.2
 """The kernel drops events for 50 ms after an opening."""
+PRESSED = 1
+"""Value of a key event; 0 is a release, 2 the kernel's own repetition."""
 _MSC_SCAN = 4
 _USAGE_PAGE_KEYBOARD = 0x07
 _BUTTON_CODES = {272: 0x01, 273: 0x02, 274: 0x04, 275: 0x08, 276: 0x10}
@@ -36,6 +38,15 @@ class RigView:
         self._buttons = 0
         self._keyboard: EventReader | None = None
         self._following: set[int] = set()
+        self.pressed: list[int] = []
+        """All keys that ever went down, as HID usages, in their order."""
+        self.changed = trio.Event()
+        """Set at the next event; then there is a new one."""
+
+    @property
+    def pointer(self) -> tuple[int, int, int]:
+        """Where the absolute mouse is, and its buttons."""
+        return self._pointer["x"], self._pointer["y"], self._buttons
 
     async def run(self) -> None:
         """Follow the input devices, as often as they come and go."""
@@ -75,19 +86,29 @@ class RigView:
                 usage = event.value
             elif event.kind == EV_KEY and usage >> 16 == _USAGE_PAGE_KEYBOARD:
                 (self._held.add if event.value else self._held.discard)(usage & 0xFFFF)
+                if event.value == PRESSED:
+                    self.pressed.append(usage & 0xFFFF)
             elif event.kind == EV_KEY and event.code in _BUTTON_CODES:
                 bit = _BUTTON_CODES[event.code]
                 self._buttons = self._buttons | bit if event.value else self._buttons & ~bit
             elif event.kind == EV_ABS and event.code < len(_AXES):
                 self._pointer[_AXES[event.code]] = event.value
+            elif event.kind == EV_SYN:
+                self.changed.set()
+                self.changed = trio.Event()
 
     def _device(self) -> UsbDevice | None:
         found = find_devices(**self._ids, serial=self._serial)
         return next((one for one in found if one.read("bConfigurationValue") == "1"), None)
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether all input devices are followed."""
+        return self._following == {KEYBOARD, ABSOLUTE_MOUSE}
+
     async def listens(self) -> None:
         with trio.fail_after(DEADLINE_S):
-            while self._following != {KEYBOARD, ABSOLUTE_MOUSE}:
+            while not self.is_listening:
                 await trio.sleep(0.01)
 
     async def keys_become(self, usages: frozenset[int]) -> None:
