@@ -240,12 +240,16 @@ def find_devices(*, vendor: int, product: int, serial: str | None = None) -> lis
 async def wait_for_device(*, vendor: int, product: int, serial: str | None = None) -> UsbDevice:
     """Wait until the host has such a device, and has configured it."""
 
-    def configured() -> list[UsbDevice]:
-        found = find_devices(vendor=vendor, product=product, serial=serial)
-        return [device for device in found if device.read("bConfigurationValue") == "1"]
+    seen: list[UsbDevice] = []
 
-    await wait_until(lambda: bool(configured()), f"a USB device {vendor:04x}:{product:04x}")
-    return configured()[0]
+    def configured() -> bool:
+        found = find_devices(vendor=vendor, product=product, serial=serial)
+        # Kept, since it may be gone again when somebody looks a second time.
+        seen.extend(device for device in found if device.read("bConfigurationValue") == "1")
+        return bool(seen)
+
+    await wait_until(configured, f"a USB device {vendor:04x}:{product:04x}")
+    return seen[0]
 
 
 async def wait_for_no_device(*, vendor: int, product: int) -> None:
