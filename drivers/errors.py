@@ -43,6 +43,18 @@ class MediumLockedError(DeviceBusyError):
     """The host has locked the medium (PREVENT ALLOW MEDIUM REMOVAL); eject it there or by force."""
 
 
+class ImageError(DriverError):
+    """A drive's image cannot be offered to the host; nothing is wrong with the drive."""
+
+
+class ImageMissingError(ImageError):
+    """There is no such image (any more)."""
+
+
+class ImagePermissionError(ImageError):
+    """The image may not be opened as wanted: permissions, a read-only file system, in use as a program."""
+
+
 _GONE = frozenset(
     {
         errno.ENODEV,
@@ -56,6 +68,19 @@ _GONE = frozenset(
 )
 _BUSY = frozenset({errno.EBUSY, errno.EADDRINUSE})
 _UNSUPPORTED = frozenset({errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+_IMAGE_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ETXTBSY})
+_IMAGE_MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+def image_error_of(exc: OSError, image: object) -> ImageError:
+    """Say what keeps *image* from being offered; a missing image is no missing device."""
+    if exc.errno in _IMAGE_MISSING:
+        return ImageMissingError(f"{image} is not there: {exc.strerror}")
+    if exc.errno in _IMAGE_REFUSED:
+        return ImagePermissionError(f"{image} cannot be opened: {exc.strerror} - see to its permissions")
+    return ImageError(f"{image} cannot be offered: {exc.strerror or exc}")
 
 
 def from_os_error(exc: OSError, what: str) -> DriverError:

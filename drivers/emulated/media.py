@@ -15,7 +15,14 @@ import trio
 
 from drivers.emulated.announcer import Announcer
 from drivers.emulated.faults import PortGate
-from drivers.errors import DeviceBusyError, DeviceTimeoutError, DriverError, MediumLockedError
+from drivers.errors import (
+    DeviceBusyError,
+    DeviceTimeoutError,
+    DriverError,
+    ImageError,
+    MediumLockedError,
+    image_error_of,
+)
 from drivers.ports import Medium
 from drivers.wire.volume import Entry, Volume, VolumeError
 from drivers.wire.volume_label import read_file, read_volume
@@ -125,7 +132,7 @@ def _inspect(medium: Medium) -> Volume | None:
     try:
         status = medium.path.stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)):
-            raise DriverError(f"expected a file or a block device, got something else - at {what}")
+            raise ImageError(f"expected a file or a block device, got something else - at {what}")
         with medium.path.open("r+b" if medium.rw else "rb") as file:
 
             def read_at(offset: int, length: int) -> bytes:
@@ -133,14 +140,13 @@ def _inspect(medium: Medium) -> Volume | None:
                 return file.read(length)
 
             if not read_at(0, 1):
-                raise DriverError(f"expected a medium, got an empty file - at {what}")
+                raise ImageError(f"expected a medium, got an empty file - at {what}")
             try:
                 return read_volume(read_at)
             except VolumeError:
                 return None
     except OSError as exc:
-        # Not by errno: a missing image is no missing device.
-        raise DriverError(f"{what}: {exc.strerror or exc}") from exc
+        raise image_error_of(exc, what) from exc
 
 
 def _read_entry(medium: Medium, entry: Entry) -> bytes:

@@ -113,7 +113,7 @@ class LunSlot:
 
         Either all of it happens, or the drive stays as it was. Raises DeviceBusyError if a medium is in, the
         image is held by somebody else, or an earlier operation still hangs; ImageMissingError,
-        ImagePermissionError or another ImageError (of `drivers.gadget.lun_image`) naming the image;
+        ImagePermissionError or another ImageError naming the image;
         DeviceTimeoutError if its file system hangs; DeviceGoneError if there is no drive.
         """
         medium = replace(medium, rw=medium.rw and not medium.cdrom)

@@ -17,11 +17,12 @@ from drivers.errors import (
     BadReplyError,
     DeviceBusyError,
     DriverError,
+    ImagePermissionError,
     MediumLockedError,
     os_errors,
 )
 from drivers.gadget.lun_directory import LunDirectory, LunState
-from drivers.gadget.lun_image import ImagePermissionError, OpenImage, image_error, opened
+from drivers.gadget.lun_image import OpenImage, image_error, opened
 from drivers.gadget.lun_inquiry import DriveInquiry
 from drivers.ports import Medium
 

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from drivers.errors import DeviceBusyError, DriverError
+from drivers.errors import (
+    DeviceBusyError,
+    DriverError,
+    ImageError,
+    ImageMissingError,
+    ImagePermissionError,
+    image_error_of,
+)
 from drivers.ports import Medium
 
 CDROM_LIMIT_BYTES: Final = (256 * 60 * 75 - 1) * 2048
@@ -32,21 +39,6 @@ more, but cannot show it after that."""
 
 ERRNO_TOO_SMALL: Final = 525
 """ETOOSMALL, which the kernel's storage gadget lets out although it is no errno of user space."""
-
-_REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ETXTBSY})
-_MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-
-
-class ImageError(DriverError):
-    """The image cannot be offered to the host; nothing is wrong with the drive."""
-
-
-class ImageMissingError(ImageError):
-    """There is no such image (any more)."""
-
-
-class ImagePermissionError(ImageError):
-    """The image may not be opened as wanted: permissions, a read-only file system, in use as a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +91,16 @@ def opened(medium: Medium) -> Iterator[OpenImage]:
 def image_error(exc: OSError, medium: Medium) -> DriverError:
     """Say what the kernel has against the image, be it in opening it or in putting it into the drive."""
     image = f"the image {medium.path}"
-    if exc.errno in _MISSING:
-        return ImageMissingError(f"{image} is not there: {exc.strerror}")
-    if exc.errno in _REFUSED:
-        wanted = "reading and writing" if medium.rw else "reading"
-        advice = ", or offer it read-only" if medium.rw else ""
-        return ImagePermissionError(
-            f"{image} cannot be opened for {wanted}: {exc.strerror} - see to its permissions{advice}"
-        )
     if exc.errno == ERRNO_TOO_SMALL:
         least = CDROM_LEAST_BYTES if medium.cdrom else FLASH_LEAST_BYTES
         kind = "a CD-ROM" if medium.cdrom else "a flash drive"
         return ImageError(f"{image} is too small: {kind} needs at least {least} bytes")
     if exc.errno == errno.EBUSY:
         return DeviceBusyError(f"{image} is in use by somebody else, who has to let go of it first")
-    return ImageError(f"{image} cannot be offered: {exc.strerror or exc}")
+    error = image_error_of(exc, image)
+    if medium.rw and isinstance(error, ImagePermissionError):
+        return ImagePermissionError(f"{error}, or offer it read-only")
+    return error
 
 
 def _check_path(path: Path) -> None:

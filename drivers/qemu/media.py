@@ -18,7 +18,7 @@ from drivers.errors import (
     DeviceTimeoutError,
     DriverError,
     MediumLockedError,
-    os_errors,
+    image_error_of,
 )
 from drivers.fanout import Fanout
 from drivers.ports import Medium
@@ -117,8 +117,10 @@ class QemuMediaSlot:
             self._tray_opened.set()
 
     async def _plug(self, qmp: QmpClient, medium: Medium) -> None:
-        with os_errors(f"the image {medium.path}"):
+        try:
             status = await trio.Path(medium.path).stat()
+        except OSError as exc:
+            raise image_error_of(exc, f"the image {medium.path}") from exc
         block_device = stat.S_ISBLK(status.st_mode)
         node: dict[str, Json] = {
             "node-name": NODE_NAME,

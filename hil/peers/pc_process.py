@@ -1,8 +1,8 @@
 """The rig's PC as a process of its own, for tests that use the whole appliance from outside the guest.
 
 It says what it sees, one line each: `ready`, `powered 1`, `press 0.5` (seconds), `listens` (to its input
-devices, after it was turned on), `key 4` (a HID usage went down), `pointer X Y BUTTONS`. It does what it finds
-in files below `COMMANDS`: `leds` (HID LED byte) and `hdd_led` (0 or 1).
+devices, after it was turned on), `key 4` (a HID usage went down), `pointer X Y BUTTONS`. It does what it
+finds in files below `COMMANDS`: `leds` (HID LED byte) and `hdd_led` (0 or 1).
 """
 
 from __future__ import annotations

@@ -19,11 +19,12 @@ from drivers.errors import (
     DeviceGoneError,
     DeviceTimeoutError,
     DriverError,
+    ImageError,
+    ImagePermissionError,
     MediumLockedError,
 )
 from drivers.gadget.lun import CHANGE_DEADLINE_S, LOCK_RETRY_S, LOOK_INTERVAL_S, LunSlot
 from drivers.gadget.lun_directory import LunDirectory
-from drivers.gadget.lun_image import ImageError, ImagePermissionError
 from drivers.gadget.lun_inquiry import DriveInquiry, InquiryString
 from drivers.ports import Medium
 

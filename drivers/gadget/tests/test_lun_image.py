@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from drivers.errors import DeviceBusyError, DriverError
+from drivers.errors import DeviceBusyError, DriverError, ImageError, ImageMissingError, ImagePermissionError
 from drivers.gadget import lun_image
-from drivers.gadget.lun_image import ImageError, ImageMissingError, ImagePermissionError, opened
+from drivers.gadget.lun_image import opened
 from drivers.ports import Medium
 
 

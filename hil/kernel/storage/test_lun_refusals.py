@@ -16,10 +16,15 @@ import trio
 from peers import disk_images
 from peers.block_host import HostDrive
 
-from drivers.errors import DeviceBusyError, DeviceGoneError
+from drivers.errors import (
+    DeviceBusyError,
+    DeviceGoneError,
+    ImageError,
+    ImageMissingError,
+    ImagePermissionError,
+)
 from drivers.gadget import lun_image
 from drivers.gadget.lun import LunSlot
-from drivers.gadget.lun_image import ImageError, ImageMissingError, ImagePermissionError
 from drivers.gadget.lun_inquiry import DriveInquiry, InquiryString
 from drivers.ports import Medium
 
