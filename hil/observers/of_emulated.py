@@ -30,17 +30,13 @@ class EmulatedView:
             while self._pc.observer.held_keys != names:
                 await trio.sleep(0.01)
 
-    async def pointer_becomes(self, x: int, y: int, buttons: int) -> None:
-        def is_there() -> bool:
-            reports = self._pc.observer.pointer_reports
-            if not reports:
-                return False
-            last = decode_pointer(reports[-1], absolute=True)
-            return (last.x, last.y, last.buttons) == (x, y, buttons)
-
-        with trio.fail_after(DEADLINE_S):
-            while not is_there():
-                await trio.sleep(0.01)
+    @property
+    def pointer(self) -> tuple[int, int, int]:
+        reports = self._pc.observer.pointer_reports
+        if not reports:
+            return (0, 0, 0)
+        last = decode_pointer(reports[-1], absolute=True)
+        return (last.x, last.y, last.buttons)
 
     async def set_leds(self, leds: int) -> None:
         await trio.lowlevel.checkpoint()

@@ -27,7 +27,8 @@ class QemuView:
             while keys_of(self._machine.keyboard.last_fetched) != usages:
                 await trio.sleep(0.01)
 
-    async def pointer_becomes(self, x: int, y: int, buttons: int) -> None:
+    @property
+    def pointer(self) -> tuple[int, int, int]:
         raise CannotSeeError(NO_SYSTEM)
 
     async def set_leds(self, leds: int) -> None:

@@ -116,11 +116,6 @@ class RigView:
             while self._keyboard is None or self._held != usages:
                 await trio.sleep(0.01)
 
-    async def pointer_becomes(self, x: int, y: int, buttons: int) -> None:
-        with trio.fail_after(DEADLINE_S):
-            while (self._pointer["x"], self._pointer["y"], self._buttons) != (x, y, buttons):
-                await trio.sleep(0.01)
-
     async def set_leds(self, leds: int) -> None:
         with trio.fail_after(DEADLINE_S):
             while self._keyboard is None:

@@ -20,8 +20,9 @@ class TargetView(Protocol):
         """Wait until exactly these keys (HID usages) are held. Raises trio.TooSlowError."""
         ...
 
-    async def pointer_becomes(self, x: int, y: int, buttons: int) -> None:
-        """Wait until the absolute mouse is there (0..32767) with these buttons (report bits)."""
+    @property
+    def pointer(self) -> tuple[int, int, int]:
+        """Where the absolute mouse is (x and y, 0..32767), and its buttons (report bits)."""
         ...
 
     async def set_leds(self, leds: int) -> None:
