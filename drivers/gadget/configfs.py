@@ -25,7 +25,7 @@ from drivers.gadget.plan import (
     removal,
     snapshot,
 )
-from drivers.gadget.spec import CONFIGURATION
+from drivers.gadget.spec import CONFIGURATION, STRING_CHARS
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,13 @@ UDC_CLASS: Final = Path("/sys/class/udc")
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _ABSENT: Final = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM})
 """What opening an attribute that is not there says: a directory of configfs lets nobody create files."""
+_SETTINGS: Final = {
+    "manufacturer": "otg/manufacturer",
+    "product": "otg/product",
+    "serialnumber": "otg/serial",
+    "configuration": "otg/config",
+}
+"""Which setting a string comes from, by its attribute."""
 _UDC_HINT: Final = (
     "load the controller's driver (on a Raspberry Pi: dtoverlay=dwc2,dr_mode=peripheral in config.txt and "
     "the module dwc2) and see that the port is not configured as a host"
@@ -225,6 +232,12 @@ class GadgetDirectory:
                     f"{what}: the kernel makes no more {kind} functions - remove other gadgets"
                     f" from {self._gadgets}"
                 )
+        if operation.verb is Verb.WRITE and exc.errno == errno.EOVERFLOW:
+            text = operation.value.decode("utf-8", "replace")
+            return DriverError(
+                f"expected at most {STRING_CHARS} characters, got {len(text)} - at {path}: shorten "
+                f"{_SETTINGS.get(parts[-1], 'it')}"
+            )
         if exc.errno == errno.EBUSY:
             return DeviceBusyError(f"{what}: something still uses it - see {self.path}")
         return from_os_error(exc, what)

@@ -23,6 +23,7 @@ from drivers.errors import (
     DeviceGoneError,
     DeviceTimeoutError,
     DriverError,
+    HostNotReadyError,
     NotSupportedError,
 )
 from drivers.gadget import configfs
@@ -256,7 +257,8 @@ class UsbGadget:
             try:
                 for name, port in self._ports.items():
                     if name in self._left_out:
-                        port.detach(DeviceGoneError(self._left_out[name]))
+                        # As it shall be, and no fault to be tried again and again.
+                        port.detach(HostNotReadyError(self._left_out[name]))
                     else:
                         stack.enter_context(port.attached(self._node_of(port.function)))
                 async with trio.open_nursery() as nursery:

@@ -1,7 +1,8 @@
 """From the gadget that is there to the one that shall be: the changes, in an order that the kernel takes.
 
 Pure: trees in, operations out. No difference gives no operation, so that a restart never drops the host; what
-an unlinked function needs is done while the host stays connected; anything else unbinds first and binds last.
+an unlinked function needs, to be made above all, is done while the host stays connected; anything else
+unbinds first and binds last.
 Sources: Documentation/usb/gadget_configfs.rst; drivers/usb/gadget/configfs.c for what is refused while bound.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from drivers.gadget.spec import CONFIGURATION, LANGUAGE, Attribute, EthernetFunction, GadgetSpec
+from drivers.gadget.spec import CONFIGURATION, KIND_ORDER, LANGUAGE, Attribute, EthernetFunction, GadgetSpec
 
 # The host asks for Microsoft's OS descriptors by this request; any number above 0x20 that nobody else uses.
 _VENDOR_CODE: Final = 0xCD
@@ -107,7 +108,9 @@ def desired_tree(spec: GadgetSpec, udc: str, *, missing: Collection[str] = ()) -
     attributes = [
         Attribute("idVendor", f"0x{spec.vendor_id:04x}".encode()),
         Attribute("idProduct", f"0x{spec.product_id:04x}".encode()),
-        Attribute("bcdUSB", f"0x{spec.usb_version:04x}".encode()),
+        # The kernel puts its own in its place whenever a host asks (0x0201 with link power management, 0x0210
+        # with a faster controller), so that a difference while bound means nothing.
+        Attribute("bcdUSB", f"0x{spec.usb_version:04x}".encode(), initial=True),
         Attribute("bcdDevice", f"0x{spec.bcd_device():04x}".encode()),
         Attribute(f"{LANGUAGE}/manufacturer", spec.manufacturer.encode()),
         Attribute(f"{LANGUAGE}/product", spec.product.encode()),
@@ -149,7 +152,10 @@ def snapshot(actual: ActualTree) -> DesiredTree:
     attributes = sorted(
         actual.attributes.items(), key=lambda one: (late.get(PurePosixPath(one[0]).name, 0), one[0])
     )
-    links = sorted(actual.links.items(), key=lambda one: (one[0].startswith("os_desc"), one[0]))
+    # The kernel does not tell in which order they were linked, which is the order that the host sees.
+    links = sorted(
+        actual.links.items(), key=lambda one: (one[0].startswith("os_desc"), _rank(one[1]), one[0])
+    )
     unset = {path for path, value in attributes if _is_string(path) and not value.strip()}
     return DesiredTree(
         tuple(sorted(actual.directories, key=_by_depth)),
@@ -180,15 +186,18 @@ def plan(desired: DesiredTree, actual: ActualTree) -> tuple[Operation, ...]:
     )
     visible = any(_function_of(path) is None or _function_of(path) in linked for path in touched)
     rebind = relink or visible or actual.udc != desired.udc or actual.stale
+    # A function that this kernel lacks is found out before the host notices anything.
+    ahead = [one for one in made if one.startswith("functions/") and one.count("/") == 1]
     operations: list[Operation] = []
+    if not actual.exists:
+        operations.append(Operation(Verb.MKDIR))
+    operations += [Operation(Verb.MKDIR, one) for one in ahead]
     if actual.udc and rebind:
         operations.append(Operation(Verb.UNBIND))
     if relink:
         operations += [Operation(Verb.UNLINK, path) for path in sorted(actual.links, reverse=True)]
     operations += [Operation(Verb.RMDIR, one) for one in sorted(gone, key=_by_depth, reverse=True)]
-    if not actual.exists:
-        operations.append(Operation(Verb.MKDIR))
-    operations += [Operation(Verb.MKDIR, one) for one in made]
+    operations += [Operation(Verb.MKDIR, one) for one in made if one not in ahead]
     operations += [Operation(Verb.WRITE, one.path, one.value, one.optional) for one in writes]
     if relink:
         operations += [Operation(Verb.SYMLINK, one.path, one.target.encode()) for one in desired.links]
@@ -255,6 +264,13 @@ def _is_string(path: str) -> bool:
 def _function_of(path: str) -> str | None:
     parts = path.split("/")
     return "/".join(parts[:2]) if parts[0] == "functions" and len(parts) > 1 else None
+
+
+def _rank(function: str) -> tuple[int, int]:
+    """Where a function stands among its gadget's, by its directory: by kind, and usb2 before usb10."""
+    name = PurePosixPath(function).name
+    kind = name.partition(".")[0]
+    return KIND_ORDER.index(kind) if kind in KIND_ORDER else len(KIND_ORDER), len(name)
 
 
 def _by_depth(path: str) -> tuple[int, str]:

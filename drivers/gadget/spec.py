@@ -24,6 +24,10 @@ from drivers.wire.hid_descriptor import (
 LANGUAGE: Final = "strings/0x409"
 """US English, the one language of our strings."""
 CONFIGURATION: Final = "configs/c.1"
+STRING_CHARS: Final = 126
+"""The most that a string descriptor holds, in UTF-16 units (USB 2.0, 9.6.7)."""
+KIND_ORDER: Final = ("hid", "mass_storage", "ecm", "eem", "ncm", "rndis", "acm", "uac2")
+"""The kinds of functions in the order in which the host sees them (contract subsystems.md 2.6)."""
 
 _BUS_POWERED: Final = 0x80
 _REMOTE_WAKEUP: Final = 0x20
@@ -43,7 +47,8 @@ class Attribute:
     optional: bool = False
     """Some kernels do not have it; then it is left out."""
     initial: bool = False
-    """Belongs to the drive's driver from the moment when a host may see it, and is then left alone."""
+    """Belongs to the drive's driver, or the kernel, from the moment when a host may see it, and is then left
+    alone."""
 
 
 class HidRole(enum.StrEnum):

@@ -156,10 +156,14 @@ class UdcLink:
             now = _read(descriptor)
             self._host_left = False
             # Several changes may lie behind one notification: seen as none, it was a reset by the host.
-            if now == before or not {before, now} <= {_CONFIGURED, _SUSPENDED}:
+            forgotten = now == before or not {before, now} <= {_CONFIGURED, _SUSPENDED}
+            if forgotten:
                 self._bump()
-            before = now
+            before, shown = now, self._published
             self.refresh()
+            if forgotten and shown is self._published is LinkCondition.CONFIGURED:
+                # So that a host which was too quick to be seen leaving is told what is held.
+                self._fanout.publish(self._published)
             check()
 
     async def _recheck(self, check: Callable[[], None]) -> None:

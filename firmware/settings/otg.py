@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal, Self, override
 
@@ -185,7 +186,7 @@ class OtgConfig(Section, frozen=True):
 
     @override
     def settle(self, notes: Notes) -> Self:
-        vendor = self.manufacturer[:VENDOR_MAX_CHARS]
+        vendor = _as_vendor(self.manufacturer)
         replace = msgspec.structs.replace
         msd, drives = self.devices.msd, self.devices.drives
         msd_strings = msd.default.inquiry_string.of_vendor(vendor)
@@ -196,3 +197,10 @@ class OtgConfig(Section, frozen=True):
             drives=replace(drives, default=replace(drives.default, inquiry_string=drives_strings)),
         )
         return replace(self, devices=devices)
+
+
+def _as_vendor(manufacturer: str) -> str:
+    """Return the SCSI vendor for a manufacturer of any script: at most eight characters, ASCII (SPC-4)."""
+    plain = unicodedata.normalize("NFKD", manufacturer).encode("ascii", "ignore").decode("ascii")
+    printable = "".join(character for character in plain if character.isprintable())
+    return printable[:VENDOR_MAX_CHARS].strip()

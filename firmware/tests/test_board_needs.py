@@ -81,7 +81,14 @@ kvmd: {hid: {mouse: {absolute: false, horizontal_wheel: false}}}
 
 def test_a_name_that_no_drive_can_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="inquiry_string"):
-        needs_of(tmp_path, "otg: {manufacturer: 'Gerät'}")
+        needs_of(tmp_path, "otg: {devices: {msd: {default: {inquiry_string: {flash: {product: 'Gerät'}}}}}}")
+
+
+def test_a_manufacturer_of_any_script_is_a_vendor_of_drives(tmp_path: Path) -> None:
+    needs = needs_of(tmp_path, "otg: {manufacturer: 'Löwe & Söhne'}")
+    assert needs.gadget.manufacturer == "Löwe & Söhne"
+    assert needs.drives[DRIVE].flash.vendor == "Lowe & S"
+    assert needs_of(tmp_path, "otg: {manufacturer: '会社'}").drives[DRIVE].flash.vendor == ""
 
 
 def test_lines_are_those_of_the_boards_chip_unless_one_is_given(tmp_path: Path) -> None:

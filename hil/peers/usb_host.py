@@ -38,6 +38,8 @@ LED_NUM, LED_CAPS, LED_SCROLL = 0, 1, 2
 _EVENT: Final = struct.Struct("llHHi")
 _EVIOCGRAB: Final = 0x40044590
 _READ_EVENTS: Final = 64
+_KEY_BITS_BYTES: Final = 96
+_EVIOCGKEY: Final = 0x80004518 | _KEY_BITS_BYTES << 16
 
 
 def load() -> None:
@@ -100,6 +102,12 @@ class EventReader:
         events = [event for event in self._events if event.kind not in {EV_SYN, EV_MSC}]
         self._events.clear()
         return events
+
+    def held(self) -> set[int]:
+        """Return the codes of the keys that the host holds down, whatever has been read so far."""
+        bits = bytearray(_KEY_BITS_BYTES)
+        fcntl.ioctl(self.descriptor, _EVIOCGKEY, bits)
+        return {code for code in range(8 * len(bits)) if bits[code // 8] >> code % 8 & 1}
 
     def set_led(self, led: int, lit: bool) -> None:
         """Switch an LED of the keyboard, as the host's desktop does."""

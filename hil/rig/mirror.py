@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
+from rig.errors import RigError
+
 ENVIRONMENT = "FARHAND_RIG_MIRROR"
 """Overrides the mirror, as a URL up to and without `/dists`."""
 
@@ -17,7 +18,7 @@ _APT = Path("/etc/apt")
 
 
 def find_mirror(environment: dict[str, str] | None = None, apt: Path = _APT) -> str:
-    """The mirror's URL, without a slash at its end."""
+    """The mirror's URL, without a slash at its end. RigError if this machine knows none."""
     chosen = (os.environ if environment is None else environment).get(ENVIRONMENT, "")
     if chosen:
         return chosen.rstrip("/")
@@ -29,7 +30,9 @@ def find_mirror(environment: dict[str, str] | None = None, apt: Path = _APT) -> 
         entries = parse_deb822(text) if path.suffix == ".sources" else parse_one_line(text)
         for url in debian_archives(entries):
             return url
-    return DEFAULT_MIRROR
+    raise RigError(
+        f"no mirror of Debian in {apt}: name one, as a URL up to and without /dists, in {ENVIRONMENT}"
+    )
 
 
 def debian_archives(entries: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -128,7 +128,7 @@ class ModelConfigfs:
         if "/lun." in path and self.files[str(PurePosixPath(path).parent / "file")].strip() and name == "ro":
             raise self._error(errno.EBUSY)
         self.files[path] = operation.value or b"\n"
-        if name == "cdrom" and int(operation.value):
+        if name == "cdrom" and int(operation.value, 0):
             self.files[str(PurePosixPath(path).parent / "ro")] = b"1\n"
 
     def _symlink(self, operation: Operation) -> None:

@@ -14,6 +14,7 @@ from drivers.errors import DriverError
 from drivers.gadget.configfs import compose, remove
 from drivers.gadget.plan import Operation, Verb, desired_tree, normalised, plan
 from drivers.gadget.spec import (
+    AudioFunction,
     EthernetFunction,
     GadgetSpec,
     Lun,
@@ -227,6 +228,13 @@ def test_a_restart_does_not_touch_anything(make_configfs: Callable[[], Any]) -> 
     assert store.enumerations == 1
 
 
+def test_the_usb_version_that_the_kernel_told_a_host_is_left(make_configfs: Callable[[], Any]) -> None:
+    store = make_configfs()
+    compose(store, DESIRED)
+    store.files["bcdUSB"] = b"0x0201\n"
+    assert compose(store, DESIRED) == 0
+
+
 def test_a_drive_that_a_host_uses_is_left_as_its_driver_set_it(make_configfs: Callable[[], Any]) -> None:
     store = make_configfs()
     compose(store, DESIRED)
@@ -250,6 +258,35 @@ def test_what_the_host_does_not_see_changes_while_it_is_connected(make_configfs:
     assert compose(store, DESIRED) > 0
     assert store.enumerations == 1
     assert "functions/ecm.usb0" not in store.directories
+
+
+def test_a_function_that_the_kernel_lacks_is_found_out_before_the_host_notices(
+    make_configfs: Callable[[], Any],
+) -> None:
+    store = make_configfs()
+    compose(store, DESIRED)
+    before = comparable(store)
+    # The model, as this kernel may, has no sound.
+    functions = (*SPEC.functions, AudioFunction("usb0"))
+    more = dataclasses.replace(SPEC, functions=functions, endpoint_budget=99)
+    with pytest.raises(DriverError):
+        compose(store, desired_tree(more, UDC))
+    assert store.enumerations == 1
+    assert comparable(store) == before
+
+
+def test_what_is_brought_back_has_its_order(make_configfs: Callable[[], Any]) -> None:
+    drives = tuple(MassStorageFunction(f"usb{number}") for number in range(12))
+    spec = dataclasses.replace(SPEC, functions=(*SPEC.functions[:3], *drives, SerialFunction("usb0")))
+    store = make_configfs()
+    compose(store, desired_tree(dataclasses.replace(spec, endpoint_budget=99), UDC))
+    order = list(store.link_order)
+    store.fails = lambda _number, operation: operation.path == "idProduct" and operation.value == b"0x0105"
+    other = desired_tree(dataclasses.replace(spec, endpoint_budget=3, product_id=0x0105), UDC)
+    with pytest.raises(DriverError):
+        compose(store, other)
+    assert store.enumerations == 2
+    assert store.link_order == order
 
 
 def test_what_the_host_sees_changes_by_connecting_anew_once(make_configfs: Callable[[], Any]) -> None:

@@ -48,7 +48,7 @@ def test_for_programs(tmp_path: Path) -> None:
     [
         ("kvmd: {atx: {click_delay: soon}}", "kvmd/atx/click_delay"),
         ("kvmd: {hid: {type: spi}}", "kvmd/hid/type"),
-        ("otg: {manufacturer: 'Gerät'}", "inquiry_string"),
+        ("otg: {devices: {msd: {default: {inquiry_string: {cdrom: {vendor: 'Ä'}}}}}}", "inquiry_string"),
     ],
 )
 def test_a_configuration_that_cannot_be_used(tmp_path: Path, override: str, told: str) -> None:

@@ -88,6 +88,11 @@ class ReportQueue:
         self._accepting = False
         self.replace([])
 
+    @property
+    def accepting(self) -> bool:
+        """Whether there is a device to take reports."""
+        return self._accepting
+
     def start_accepting(self) -> None:
         """Take reports again."""
         self._accepting = True

@@ -8,7 +8,9 @@ and every start writes the state as it has to be.
 from __future__ import annotations
 
 import logging
+import math
 import random
+from collections import deque
 
 import msgspec
 import trio
@@ -36,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 SHORTCUT_PAUSE_S = 0.05
 JIGGLER_CHECK_S = 1.0
+# Hosts throw away what comes while their driver still settles (Linux for 50 ms after it opens the device), so
+# what is held is said again, as a keyboard with an idle rate does (HID 1.11, 7.2.4): after each of these.
+TELL_AGAIN_S = (0.25, 1.0, 3.0)
 
 USB, USB_REL, USB_WIN98 = "usb", "usb_rel", "usb_win98"
 
@@ -120,7 +125,9 @@ class HidService:
             reports = PointerReports(absolute=port.absolute, horizontal_wheel=port.horizontal_wheel)
             device = _Mouse(reports, self._pointer_writer(name, port, config, reports))
             mice[USB if port.absolute else USB_REL] = device
-            if port.absolute and mouse_alt is not None and self._config.mouse.absolute_win98_fix:
+            # Doubling is for the USB gadget; a microcontroller has a win98 output of its own (2.2).
+            doubles = self._config.type == "otg" and self._config.mouse.absolute_win98_fix
+            if port.absolute and mouse_alt is not None and doubles:
                 mice[USB_WIN98] = device
         return mice
 
@@ -211,20 +218,35 @@ class HidService:
     async def _watch_link(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Show devices offline while no host has configured them (contract subsystems.md 2.5)."""
         assert self._link is not None, "watched only where there is a link"
-        condition = LinkCondition.CONFIGURED
+        condition: LinkCondition | None = None
+        again: deque[float] = deque()
         async with self._link.conditions() as conditions:
             task_status.started()
-            async for newer in conditions:
-                # A host that slept remembers what is held; one that was away does not.
-                new_host = condition in (LinkCondition.UNPLUGGED, LinkCondition.CONNECTED)
+            while True:
+                newer = None
+                try:
+                    with trio.move_on_at(again[0] if again else math.inf):
+                        newer = await conditions.receive()
+                except trio.EndOfChannel:
+                    raise DeviceGoneError("the USB link's conditions ended: its driver stopped") from None
+                if newer is None:
+                    again.popleft()
+                    for writer in self._writers():
+                        writer.tell_held()
+                    continue
+                # A host that slept remembers what is held; one that was away, or has reset us, does not. Of
+                # what was in between, the newest is all that is told.
+                new_host = condition not in (None, LinkCondition.SUSPENDED)
                 condition = newer
                 self._link_up = condition is LinkCondition.CONFIGURED
+                again.clear()
                 if self._link_up and new_host:
+                    now = trio.current_time()
+                    again.extend(now + seconds for seconds in TELL_AGAIN_S)
                     for writer in self._writers():
                         writer.host_is_new()
                 self._publish_keyboard()
                 self._publish_mouse()
-        raise DeviceGoneError("the USB link's conditions ended: its driver stopped")
 
     async def _watch_controller(self, *, task_status: trio.TaskStatus[None]) -> None:
         assert self._controller is not None, "watched only where there is a controller"

@@ -60,6 +60,7 @@ class DeviceWriter:
         self._on_online = on_online
         self.queue = ReportQueue()
         self._host_knows: bytes | None = None
+        self._failing = False
         self.written = 0
         self.given_up = 0
 
@@ -91,6 +92,7 @@ class DeviceWriter:
             try:
                 await self._write(report)
             except HostNotReadyError as exc:
+                self._failing = True
                 self._on_online(False)
                 # Some ports know at once that there is no host: the repetitions keep their pace all the same.
                 with trio.move_on_at(next_try):
@@ -105,6 +107,7 @@ class DeviceWriter:
                     self.given_up += 1
                     return
             else:
+                self._failing = False
                 self._on_online(True)
                 return
 
@@ -122,7 +125,18 @@ class DeviceWriter:
     def host_is_new(self) -> None:
         """Tell a host that has just configured us what is held; it knows of nothing yet."""
         self._host_knows = None
+        if not self.queue.accepting:
+            # The device has failed: its next start tells the host.
+            return
         self._on_online(True)
+        if self._failing:
+            # Only writing shows whether this host takes reports of the device; it may not even see it.
+            self.queue.put_nowait([self._present_report()])
+        else:
+            self.tell_held()
+
+    def tell_held(self) -> None:
+        """Queue the report of what is held, if anything is."""
         report = self._present_report()
         if report != self._clear_report():
             self.queue.put_nowait([report])

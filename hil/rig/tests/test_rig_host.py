@@ -77,5 +77,6 @@ def test_the_mirror_of_the_environment_wins(tmp_path: Path) -> None:
     )
 
 
-def test_without_any_source_it_is_debians_own(tmp_path: Path) -> None:
-    assert mirror.find_mirror({}, tmp_path) == mirror.DEFAULT_MIRROR
+def test_without_any_source_it_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(RigError, match=mirror.ENVIRONMENT):
+        mirror.find_mirror({}, tmp_path)

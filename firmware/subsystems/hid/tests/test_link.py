@@ -9,6 +9,7 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
+from drivers.errors import DeviceGoneError, HostNotReadyError
 from drivers.fanout import Fanout
 from drivers.ports import LinkCondition
 from firmware.core.supervise import Backoff, Supervisor, TaskPhase
@@ -86,6 +87,72 @@ async def test_a_host_that_comes_back_is_told_what_is_held(autojump_clock: MockC
         await link.becomes(LinkCondition.CONFIGURED)
         assert ports.keyboard.reports == [A_DOWN]
         assert ports.mouse.reports == []
+
+
+async def test_a_host_that_was_not_listening_yet_is_told_again(autojump_clock: MockClock, ports: Any) -> None:
+    link = Link()
+    async with running(ports, link) as (hid, _):
+        await link.becomes(LinkCondition.UNPLUGGED)
+        await hid.send_key("KeyA", True)
+        await hid.send_mouse_button("left", True)
+        await trio.sleep(0.1)
+        await link.becomes(LinkCondition.CONFIGURED)
+        for device in (ports.keyboard, ports.mouse):
+            device.reports.clear()
+        # Its driver throws away what came first.
+        await trio.sleep(10)
+        assert set(ports.keyboard.reports) == {A_DOWN}
+        assert [report[0] for report in ports.mouse.reports] == [1] * len(ports.mouse.reports)
+        assert ports.mouse.reports
+        await hid.send_key("KeyA", False)
+        await hid.send_mouse_button("left", False)
+        await trio.sleep(0.1)
+        for device in (ports.keyboard, ports.mouse):
+            device.reports.clear()
+        await trio.sleep(60)
+        await link.becomes(LinkCondition.UNPLUGGED)
+        await link.becomes(LinkCondition.CONFIGURED)
+        await trio.sleep(60)
+        assert ports.keyboard.reports == ports.mouse.reports == []
+
+
+async def test_a_host_too_quick_to_be_seen_leaving_is_told_what_is_held(
+    autojump_clock: MockClock, ports: Any
+) -> None:
+    link = Link()
+    async with running(ports, link) as (hid, _):
+        await hid.send_key("KeyA", True)
+        await trio.sleep(0.1)
+        ports.keyboard.reports.clear()
+        await link.becomes(LinkCondition.CONFIGURED)
+        assert ports.keyboard.reports == [A_DOWN]
+
+
+async def test_a_device_that_a_new_host_does_not_see_stays_offline(
+    autojump_clock: MockClock, ports: Any
+) -> None:
+    link = Link()
+    ports.keyboard.error = HostNotReadyError("not linked")
+    async with running(ports, link) as (hid, supervisor):
+        await trio.sleep(60)
+        for _ in range(2):
+            await link.becomes(LinkCondition.UNPLUGGED)
+            await link.becomes(LinkCondition.CONFIGURED)
+            await trio.sleep(1)
+            assert not hid.state.value.keyboard.online
+            assert hid.state.value.mouse.online
+        assert supervisor.tasks.value["hid.keyboard"].faults == 0
+        ports.keyboard.error = DeviceGoneError("unplugged")
+        await hid.send_key("KeyA", True)
+        await trio.sleep(1.5)
+        # While its task waits for its next attempt.
+        await link.becomes(LinkCondition.UNPLUGGED)
+        await link.becomes(LinkCondition.CONFIGURED)
+        assert not hid.state.value.keyboard.online
+        ports.keyboard.error = None
+        await trio.sleep(5)
+        assert hid.state.value.keyboard.online
+        assert ports.keyboard.reports[-1] == A_DOWN
 
 
 async def test_a_link_that_ends_is_watched_again(autojump_clock: MockClock, ports: Any) -> None:
