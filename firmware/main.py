@@ -128,7 +128,10 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         kvmd.hid,
         keyboard=board.keyboard,
         mouse=board.mouse,
-        mouse_alt=board.mouse_alt if kvmd.hid.mouse_alt.device is not None else None,
+        # Only of a USB gadget can the second mouse be switched off: chips have both of them anyhow.
+        mouse_alt=(
+            board.mouse_alt if kvmd.hid.type != "otg" or kvmd.hid.mouse_alt.device is not None else None
+        ),
         supervisor=supervisor,
         link=board.link,
         controller=board.hid_controller,

@@ -301,7 +301,8 @@ async def test_somebody_takes_the_gadget_away_under_us(dummy: str, spec: Any, ru
     assert caught.group_contains(DeviceGoneError, match="bound|does not answer")
     with pytest.raises(DeviceGoneError):
         await gadget.keyboard.write(bytes(8))  # type: ignore[union-attr]  # it has one
-    # What its supervisor does next mends it.
+    # The host forgets it a moment later; what its supervisor does then mends it.
+    await wait_for_no_device(vendor=wanted.vendor_id, product=wanted.product_id)
     async with running(gadget):
         device = await wait_for_device(vendor=wanted.vendor_id, product=wanted.product_id)
         async with device.events(0) as reader:

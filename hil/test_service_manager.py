@@ -1,0 +1,60 @@
+"""What a service manager is told by an appliance that it starts and watches."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DEADLINE_S = 60
+WATCHDOG_S = 2
+
+
+class Manager:
+    """The notification socket of a service manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.told: list[str] = []
+
+    def next_with(self, line: str) -> str:
+        """Return the next message that has *line*."""
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            self.socket.settimeout(max(0.01, end - time.monotonic()))
+            try:
+                message = self.socket.recv(4096).decode()
+            except TimeoutError:
+                pytest.fail(f"expected to be told {line}, was told {self.told}")
+            self.told.append(message)
+            if line in message.splitlines():
+                return message
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
+    """A service manager that watches whoever is started from here."""
+    manager = Manager(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(manager.path))
+    monkeypatch.setenv("WATCHDOG_USEC", str(WATCHDOG_S * 1_000_000))
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    with manager.socket:
+        yield manager
+
+
+def test_it_is_told_of_readiness_of_life_and_of_the_end(
+    manager: Manager, start_appliance: Callable[..., Any]
+) -> None:
+    appliance = start_appliance("--board", "emulated", "--http", "127.0.0.1:0", "--https", "")
+    ready = manager.next_with("READY=1")
+    assert appliance.url.rstrip("/") in ready
+    for _ in range(3):
+        manager.next_with("WATCHDOG=1")
+    assert appliance.stop() == 0
+    manager.next_with("STOPPING=1")
