@@ -30,6 +30,13 @@ for the driver: one being filled, and two behind it so that a late wake-up of ou
 FEWEST_BUFFERS: Final = 4
 """With fewer, the driver would have none to fill while a reader has two and one waits."""
 
+# What the kernel means by these when it starts a stream (VIDIOC_STREAMON); its own words, "No space left on
+# device" and "Broken pipe", send people to look for something else.
+_START_REFUSALS: Final = {
+    errno.ENOSPC: "the USB bus has no room for this picture - plug the capture into a USB port of its own",
+    errno.EPIPE: "the formats along the path from the receiver do not fit together - look at the kernel log",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
@@ -79,8 +86,13 @@ class Buffers:
                 self._map(index)
             with node_errors(self._node, "queueing a buffer"):
                 self._queue(index)
-        with node_errors(self._node, "starting the stream"):
+        try:
             self._node.ioctl(uapi.STREAMON, ctypes.c_uint32(self._type))
+        except OSError as exc:
+            if exc.errno in _START_REFUSALS:
+                raise DriverError(f"{self._node.path}: {_START_REFUSALS[exc.errno]}") from exc
+            with node_errors(self._node, "starting the stream"):
+                raise
 
     def retire(self) -> None:
         """Give up the set: from now on a returned frame ends its mapping, and is not queued again."""

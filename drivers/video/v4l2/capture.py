@@ -117,7 +117,7 @@ class Capture:
         wanted = self._wanted
         if max_fps:
             wanted = Wanted(wanted.width, wanted.height, min(wanted.fps, max_fps), wanted.fourccs)
-        return choose_mode(device.modes(self.video, self._type), wanted, str(self.video.path))
+        return choose_mode(device.modes(self.video, self._type, wanted), wanted, str(self.video.path))
 
     def _stop(self) -> None:
         buffers, self._buffers, self.timings = self._buffers, None, None

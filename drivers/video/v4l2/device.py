@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from drivers.errors import BadReplyError, NotSupportedError
 from drivers.ports import NoSignal
 from drivers.video.v4l2 import uapi
-from drivers.video.v4l2.formats import Mode
+from drivers.video.v4l2.formats import Mode, Wanted
 from drivers.video.v4l2.node import Node, node_errors
 from drivers.video.v4l2.timings import DvTimings, no_signal_of_errno, no_signal_of_status
 
@@ -70,8 +70,13 @@ class PictureFormat:
 def capabilities(node: Node) -> Capabilities:
     """Ask what the device is. Raises NotSupportedError if it is no video device."""
     answer = uapi.Capability()
-    with node_errors(node, "asking for its capabilities"):
+    try:
         node.ioctl(uapi.QUERYCAP, answer)
+    except OSError as exc:
+        if exc.errno in _NO_SUCH:
+            raise NotSupportedError(f"{node.path}: expected a video device, got something else") from exc
+        with node_errors(node, "asking for its capabilities"):
+            raise
     flags = answer.capabilities
     if flags & uapi.CAP_DEVICE_CAPS:
         flags = answer.device_caps
@@ -92,11 +97,14 @@ def formats(node: Node, buffer_type: int, bus_code: int = 0) -> list[str]:
     return names
 
 
-def modes(node: Node, buffer_type: int) -> list[Mode]:
-    """Return all modes of a device that sets size and rate itself (USB cameras and grabbers)."""
+def modes(node: Node, buffer_type: int, wanted: Wanted) -> list[Mode]:
+    """Return the modes of a device that sets size and rate itself (USB cameras and grabbers).
+
+    Of a range of sizes: its ends, and the largest one that is not above the one *wanted*.
+    """
     found = []
     for name in formats(node, buffer_type):
-        for width, height in list(_sizes(node, name)) or [_present_size(node, buffer_type)]:
+        for width, height in list(_sizes(node, name, wanted)) or [_present_size(node, buffer_type)]:
             found.append(Mode(name, width, height, _highest_fps(node, name, width, height)))
     return found
 
@@ -110,7 +118,7 @@ def _present_size(node: Node, buffer_type: int) -> tuple[int, int]:
     return pix.width, pix.height
 
 
-def _sizes(node: Node, name: str) -> Iterator[tuple[int, int]]:
+def _sizes(node: Node, name: str, wanted: Wanted) -> Iterator[tuple[int, int]]:
     for index in range(_MAX_ENUMERATED):
         entry = uapi.FrameSize(index=index, pixel_format=uapi.fourcc(name))
         if not _next(node, uapi.ENUM_FRAMESIZES, entry):
@@ -118,10 +126,26 @@ def _sizes(node: Node, name: str) -> Iterator[tuple[int, int]]:
         if entry.type == uapi.FRMSIZE_TYPE_DISCRETE:
             yield entry.size[0], entry.size[1]
             continue
-        # A range: its ends are the sizes that are surely possible.
-        yield entry.size[0], entry.size[3]
-        yield entry.size[1], entry.size[4]
+        (least_width, most_width, step_x), (least_height, most_height, step_y) = (
+            entry.size[:3],
+            entry.size[3:],
+        )
+        yield from {
+            (least_width, least_height),
+            (
+                _within(wanted.width, least_width, most_width, step_x),
+                _within(wanted.height, least_height, most_height, step_y),
+            ),
+            (most_width, most_height),
+        }
         return
+
+
+def _within(wanted: int, least: int, most: int, step: int) -> int:
+    """Return the largest value of a range that is not above *wanted*, else the least one."""
+    reached = max(least, min(wanted, most))
+    # A continuous range has the step 1; some drivers leave it at 0.
+    return reached - (reached - least) % max(step, 1)
 
 
 def _highest_fps(node: Node, name: str, width: int, height: int) -> float:
@@ -171,7 +195,8 @@ def set_rate(node: Node, buffer_type: int, fps: float) -> float:
     except OSError as exc:
         if exc.errno in _NO_SUCH:
             return 0.0
-        raise
+        with node_errors(node, "asking for its rate"):
+            raise
     if not parameters.capability & uapi.PARM_CAP_TIMEPERFRAME:
         return 0.0
     parameters.timeperframe.numerator, parameters.timeperframe.denominator = 1000, round(fps * 1000)

@@ -6,6 +6,7 @@ where the number of its node may change from boot to boot. Opens each node for a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,13 +98,15 @@ async def find_device(
 ) -> VideoDevice:
     """Return the device that is meant, the first one that captures if several match.
 
-    Raises DeviceGoneError that names what there is instead.
+    Raises DeviceGoneError that names what there is instead, NotSupportedError if the node that is meant is
+    none of a video device, DriverError if it cannot be asked.
     """
     devices: list[VideoDevice] = []
     unusable: list[UnusableNode] = []
     if choice.path is not None:
-        devices.append(await _ask(choice.path, opener))
-    else:
+        with contextlib.suppress(DeviceGoneError):
+            devices.append(await _ask(choice.path, opener))
+    if not devices:
         devices, unusable = await list_devices(directory, opener)
     for device in devices:
         if choice.matches(device) and device.capabilities.captures:

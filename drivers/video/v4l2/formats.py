@@ -82,7 +82,9 @@ def choose_mode(offered: Sequence[Mode], wanted: Wanted, device: str) -> Mode:
     """Return the best of the *offered* modes of a device that sets size and rate itself.
 
     In this order: not larger than wanted (else the smallest), a useful rate, the largest picture, the
-    highest rate up to the one wanted, the cheapest format. Raises NotSupportedError as `choose_format`.
+    wanted shape, the highest rate up to the one wanted, the cheapest format. Of a picture of another shape
+    only the part with the wanted one counts: grabbers squeeze what they get into it. Raises
+    NotSupportedError as `choose_format`.
     """
     usable = [mode for mode in offered if _usable(mode.fourcc, wanted)]
     if not usable:
@@ -92,11 +94,20 @@ def choose_mode(offered: Sequence[Mode], wanted: Wanted, device: str) -> Mode:
         smallest = min(mode.width * mode.height for mode in usable)
         fitting = [mode for mode in usable if mode.width * mode.height == smallest]
 
-    def merit(mode: Mode) -> tuple[float, int, float, int]:
+    def merit(mode: Mode) -> tuple[float, int, int, float, int]:
         useful_fps = min(mode.fps, USEFUL_FPS, wanted.fps) if mode.fps else USEFUL_FPS
-        return useful_fps, mode.width * mode.height, min(mode.fps, wanted.fps), -_COST[mode.fourcc]
+        shaped_px = _shaped_px(mode, wanted)
+        waste_px = mode.width * mode.height - shaped_px
+        return useful_fps, shaped_px, -waste_px, min(mode.fps, wanted.fps), -_COST[mode.fourcc]
 
     return max(fitting, key=merit)
+
+
+def _shaped_px(mode: Mode, wanted: Wanted) -> int:
+    """Return how many pixels the largest picture of the wanted shape has that fits into *mode*."""
+    width = min(mode.width, mode.height * wanted.width // wanted.height)
+    height = min(mode.height, mode.width * wanted.height // wanted.width)
+    return width * height
 
 
 def frame_bytes(pixel_format: PixelFormat, stride_bytes: int, height: int) -> int:

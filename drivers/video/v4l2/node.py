@@ -73,8 +73,10 @@ class DeviceNode:
         self._lock = threading.Lock()
         self._in_use = 0
         self._closing = False
-        # Two: the one call that is made at a time, and the close after it hung.
+        # Two: the one call that is made at a time, and the one that stops the device after it hung.
         self._calls = BlockingCalls(threads=2, deadline_s=CALL_DEADLINE_S)
+        # Apart, since all of the others may hang.
+        self._closes = BlockingCalls(threads=1, deadline_s=CLOSE_DEADLINE_S)
 
     @property
     def path(self) -> Path:
@@ -118,7 +120,7 @@ class DeviceNode:
         # Shielded: a cancelled capture must leave the device free for the next one. A close that hangs is
         # left to its thread.
         with trio.move_on_after(CLOSE_DEADLINE_S, shield=True):
-            await self._calls.run(str(self._path), self._close)
+            await self._closes.run(str(self._path), self._close)
 
     def _close(self) -> None:
         with self._lock:

@@ -33,12 +33,14 @@ SILENCE_S: Final = 1.0
 """Without a picture for that long, the signal is looked at: far above the period of any usable source."""
 
 RESTART_SILENT_S: Final = 5.0
-"""A USB device that sends nothing for that long is started anew: some hang after a disturbance."""
+"""A device that sends nothing for that long is started anew: some hang after a disturbance, USB grabbers and
+camera interfaces alike."""
 
 PAUSE_DEADLINE_S: Final = 10.0
 """Stopping takes at most the deadline of one call on the device (`node.CALL_DEADLINE_S`)."""
 
 NO_PICTURES: Final = "the capture device sends no pictures: the cable is not plugged or the target is off"
+STUCK: Final = "the capture device has a signal, but sends no pictures of it"
 
 
 @dataclass(slots=True)
@@ -211,19 +213,22 @@ class V4l2Stream:
             now = trio.current_time()
             if self._drain():
                 silent_since = now
-                if self._has_events or now - checked < SILENCE_S:
-                    continue
+                if self._has_events:
+                    # As long as it sends pictures, it tells of the signal by itself.
+                    checked = now
+            if now - checked < SILENCE_S:
+                continue
             checked = now
             if await capture.video.run(capture.signal_has_changed):
                 return
-            if capture.timings is None and now - silent_since >= SILENCE_S:
+            if now - silent_since >= SILENCE_S:
                 # A device without a receiver of its own does not know whether there is a signal.
-                self._tell(NoSignal(NO_PICTURES))
+                self._tell(NoSignal(NO_PICTURES if capture.timings is None else STUCK))
                 if now - silent_since >= RESTART_SILENT_S:
                     return
 
     def _drain(self) -> bool:
-        """Take all filled buffers and keep the newest; whether there were any."""
+        """Take all filled buffers and keep the newest whole picture; whether there was one."""
         buffers = self._buffers
         if buffers is None:
             return False
@@ -241,7 +246,7 @@ class V4l2Stream:
             newest = filled
         if newest is not None:
             self._keep(newest, buffers)
-        return taken > 0
+        return newest is not None
 
     def _is_whole(self, filled: Filled, picture_bytes: int) -> bool:
         if self._sequence is not None:

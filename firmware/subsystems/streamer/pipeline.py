@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import textwrap
 import time
 from dataclasses import dataclass
 
@@ -27,6 +28,12 @@ DEFAULT_SIZE = (640, 480)
 # A source delivers many frames a second, or says that it has no signal; one that does neither is stuck. Long
 # enough for a mode change of slow capture hardware.
 STALLED_CAPTURE_S = 5.0
+
+# The reason for a missing picture is drawn as large as its longest line allows: lines of this length are
+# legible on a phone. A reason that names many devices is cut, or its lines would shrink it again; the
+# supervisor's state and the log have it whole.
+REASON_COLUMNS = 38
+REASON_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,11 @@ class Pipeline:
     async def _show_reason(self, reason: str, quality: int) -> None:
         encode_begin = time.monotonic()
         width, height = self.signal.value.width, self.signal.value.height
-        picture = await trio.to_thread.run_sync(banner_picture, width, height, ["NO VIDEO", reason])
+        lines = [
+            "NO VIDEO",
+            *textwrap.wrap(reason, REASON_COLUMNS, max_lines=REASON_LINES, placeholder=" ..."),
+        ]
+        picture = await trio.to_thread.run_sync(banner_picture, width, height, lines)
         data = await trio.to_thread.run_sync(
             self._encoder.encode, picture, quality, limiter=self._encoder_limiter
         )

@@ -17,6 +17,7 @@ from drivers.video.frame import Frame
 from drivers.video.v4l2.find import DeviceChoice
 from drivers.video.v4l2.formats import Wanted
 from drivers.video.v4l2.source import V4l2Source
+from drivers.video.v4l2.stream import STUCK
 
 DEADLINE_S = 30.0
 
@@ -51,6 +52,24 @@ async def test_a_stalled_source_just_waits_and_goes_on(
         (await until(stream)).release()
         # The signal was there all the time: nothing was restarted.
         assert stream.statistics()["starts"] == starts
+
+
+async def test_a_signal_that_returns_without_pictures_is_told_and_the_device_started_anew(
+    vivid: peer.Vivid, source: V4l2Source, until: Any, no_signal: Any
+) -> None:
+    async with source.open(max_fps=0) as stream:
+        (await until(stream)).release()
+        vivid.signal(peer.Signal.NONE)
+        await no_signal(stream)
+        vivid.drop_buffers(100)
+        vivid.select("1280x720p60")
+        assert await no_signal(stream) == STUCK
+        starts = stream.statistics()["starts"]
+        with trio.fail_after(DEADLINE_S):
+            while stream.statistics()["starts"] == starts:
+                await trio.sleep(0.1)
+        vivid.drop_buffers(0)
+        (await until(stream)).release()
 
 
 async def test_a_usb_like_device_that_sends_nothing_has_no_signal(

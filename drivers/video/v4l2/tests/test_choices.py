@@ -58,6 +58,23 @@ def test_a_useful_rate_comes_before_size() -> None:
     assert choose_mode(USB2, Wanted(fps=5), "x") == Mode("YUYV", 1920, 1080, 5)
 
 
+def test_the_shape_of_the_targets_screen_comes_before_more_lines() -> None:
+    grabber = [
+        Mode("YUYV", 1600, 1200, 5),
+        Mode("YUYV", 1280, 1024, 8),
+        Mode("YUYV", 1280, 960, 10),
+        Mode("YUYV", 1280, 720, 10),
+        Mode("YUYV", 1024, 768, 10),
+        Mode("YUYV", 720, 480, 30),
+    ]
+    assert choose_mode(grabber, Wanted(), "x") == Mode("YUYV", 1280, 720, 10)
+    # Squeezed is better than tiny.
+    modes = [Mode("YUYV", 640, 360, 30), Mode("YUYV", 1280, 960, 10)]
+    assert choose_mode(modes, Wanted(), "x") == modes[1]
+    # And who has only one of another shape gets that.
+    assert choose_mode([Mode("YUYV", 640, 480, 30)], Wanted(), "x") == Mode("YUYV", 640, 480, 30)
+
+
 def test_size_is_bounded_by_what_is_wanted() -> None:
     assert choose_mode(USB3, Wanted(), "x") == Mode("YUYV", 1920, 1080, 60)
     assert choose_mode(USB3, Wanted(width=3840, height=2160), "x") == Mode("YUYV", 3840, 2160, 30)

@@ -40,7 +40,7 @@ def is_open(fd: int) -> bool:
 
 async def test_what_is_no_video_device_says_so(path: Path) -> None:
     node = await open_node(path)
-    with pytest.raises(NotSupportedError, match=str(path)):
+    with pytest.raises(NotSupportedError, match=f"{path}: expected a video device"):
         await node.run(lambda: capabilities(node))
     fd = node.fileno()
     await node.aclose()
@@ -84,6 +84,25 @@ async def test_a_hanging_request_is_given_up_and_keeps_its_descriptor(
     with trio.fail_after(10):
         while is_open(fd):
             await trio.sleep(0.01)
+
+
+async def test_a_node_is_closed_although_all_its_calls_hang(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a start that hangs and the stop that waits for it: the descriptor must not be lost for ever."""
+    monkeypatch.setattr(module, "CALL_DEADLINE_S", 0.05)
+    monkeypatch.setattr(module, "CLOSE_DEADLINE_S", 2.0)
+    node = DeviceNode(path, os.open(path, os.O_RDWR))
+    fd = node.fileno()
+    release = threading.Event()
+    try:
+        for _ in range(3):
+            with pytest.raises(DeviceTimeoutError):
+                await node.run(lambda: release.wait(60))
+        await node.aclose()
+        assert not is_open(fd)
+    finally:
+        release.set()
 
 
 async def test_a_busy_device_names_who_has_it(path: Path) -> None:

@@ -18,7 +18,9 @@ from drivers.video.v4l2 import timings, uapi
 from drivers.video.v4l2.buffers import WANTED_BUFFERS
 from drivers.video.v4l2.edid import V4l2Edid
 from drivers.video.v4l2.find import DeviceChoice, find_device, list_devices
+from drivers.video.v4l2.formats import Wanted
 from drivers.video.v4l2.source import V4l2Source
+from drivers.video.v4l2.stream import STUCK
 from drivers.wire.edid import build_edid
 
 PATH = Path("/dev/video0")
@@ -165,6 +167,85 @@ async def test_a_frame_returned_to_a_broken_driver_fails_the_next_call(
         await capture()
 
 
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "USB port of its own"), (errno.EPIPE, "do not fit together")]
+)
+async def test_a_start_refused_for_a_known_reason_says_it_in_plain_words(
+    device: Any, source: V4l2Source, number: int, words: str
+) -> None:
+    def refuse(_: Any) -> None:
+        raise OSError(number, "misleading")
+
+    device.handlers[uapi.STREAMON] = refuse
+    with pytest.raises(DriverError, match=f"/dev/video0: .*{words}") as caught:
+        async with source.open(max_fps=0):
+            pass
+    assert type(caught.value) is DriverError
+    assert "misleading" not in str(caught.value)
+    assert device.buffers == 0
+
+
+async def test_a_signal_whose_pictures_stay_away_is_told_and_the_device_started_anew(
+    device: Any, source: V4l2Source, new_timings: Any, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A camera interface may hang when the signal comes back: the last that was told must not stay."""
+    async with source.open(max_fps=0) as stream:
+        signal, device.signal = device.signal, errno.ENOLINK
+        assert await stream.next() == NoSignal(timings.NOTHING_THERE)
+        device.signal = signal
+        with trio.fail_after(5):
+            assert await stream.next() == NoSignal(STUCK)
+        starts = stream.statistics()["starts"]
+        with trio.fail_after(10):
+            while stream.statistics()["starts"] == starts:
+                await trio.sleep(0.5)
+        device.fill()
+        frame = await stream.next()
+        assert isinstance(frame, Frame)
+        frame.release()
+
+
+async def test_a_device_that_sends_only_damaged_pictures_is_told_of(
+    device: Any, source: V4l2Source, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def fill_damaged() -> None:
+        while True:
+            device.fill(flags=uapi.BUF_FLAG_ERROR)
+            await trio.sleep(0.1)
+
+    async with source.open(max_fps=0) as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(fill_damaged)
+        with trio.fail_after(5):
+            assert await stream.next() == NoSignal(STUCK)
+        nursery.cancel_scope.cancel()
+        device.fill()
+        with trio.fail_after(10):
+            frame = await stream.next()
+        assert isinstance(frame, Frame)
+        frame.release()
+
+
+async def test_of_a_range_of_sizes_the_wanted_one_is_taken(model: Any, new_capture: Any) -> None:
+    """Cameras of the board name no list: from 32x32 to more than we encode, in steps."""
+
+    def range_of_sizes(entry: Any) -> None:
+        if entry.index:
+            raise OSError(errno.EINVAL, "invalid")
+        entry.type = 3
+        entry.size[:] = (32, 4056, 16, 32, 3040, 16)
+
+    device = model.add(new_capture(PATH, {0: ["YUYV"]}))
+    device.handlers[uapi.ENUM_FRAMESIZES] = range_of_sizes
+    for wanted, size in (
+        (Wanted(), (1920, 1072)),
+        (Wanted(8000, 8000), (4048, 3040)),
+        (Wanted(16, 16), (32, 32)),
+    ):
+        source = V4l2Source(DeviceChoice(path=PATH), wanted, opener=model.open)
+        async with source.open(max_fps=0):
+            assert device.format == ("YUYV", *size)
+
+
 async def test_too_few_buffers_are_refused(device: Any, source: V4l2Source) -> None:
     granted = device.handlers[uapi.REQBUFS]
 
@@ -222,3 +303,22 @@ async def test_a_choice_by_the_wrong_words_names_what_there_is(
         await find_device(DeviceChoice(path=PATH, driver="uvcvideo"), tmp_path, model.open)
     with pytest.raises(DeviceGoneError, match=r"expected a video capture of driver a, bus b, got none"):
         await find_device(DeviceChoice(driver="a", bus="b"), tmp_path, model.open)
+
+
+async def test_a_node_that_is_not_there_is_answered_by_those_that_are(
+    model: Any, new_capture: Any, tmp_path: Path
+) -> None:
+    async def opener(path: Path) -> Any:
+        if path.name == "video7":
+            raise DeviceGoneError(f"{path}: No such file or directory")
+        return await model.open(path)
+
+    missing = DeviceChoice(path=tmp_path / "video7")
+    with pytest.raises(DeviceGoneError, match=rf"expected a video capture {missing.path}, got none"):
+        await find_device(missing, tmp_path, opener)
+    (tmp_path / "video0").touch()
+    model.add(new_capture(tmp_path / "video0", {}))
+    with pytest.raises(
+        DeviceGoneError, match=rf"capture {missing.path}, got .*video0 \(Model capture, model\)"
+    ):
+        await find_device(missing, tmp_path, opener)

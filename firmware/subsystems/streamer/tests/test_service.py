@@ -10,8 +10,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from drivers.ports import NoSignal
 from drivers.video.frame import Frame, PixelFormat
+from drivers.video.text import banner_picture
 from firmware.core.errors import UnavailableError
 from firmware.core.supervise import Supervisor
+from firmware.subsystems.streamer import pipeline
 from firmware.subsystems.streamer.config import StreamerConfig
 from firmware.subsystems.streamer.service import StreamerService
 
@@ -23,6 +25,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.grey: int | None = 0
+        self.reason = "target is off"
         self.opened = 0
         self.released = 0
         self.taken = 0
@@ -52,7 +55,7 @@ class Screen:
             if self._known is None:
                 await trio.sleep_forever()
             self._known = None
-            return NoSignal("target is off")
+            return NoSignal(self.reason)
         self._known = self.grey
         self.taken += 1
         now = time.monotonic()
@@ -140,6 +143,28 @@ async def test_a_capture_that_hangs_is_not_a_picture(mock_clock: MockClock) -> N
             pytest.fail("the stall was never shown")
         screen.stalled = False
         await online(streamer)
+
+
+@pytest.mark.parametrize("words", [12, 400])
+async def test_the_reason_for_a_missing_picture_is_large_enough_to_read(
+    mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch, words: int
+) -> None:
+    """However many devices it names."""
+    shown: list[list[str]] = []
+
+    def drawn(width: int, height: int, lines: list[str]) -> Frame:
+        shown.append(lines)
+        return banner_picture(width, height, lines)
+
+    monkeypatch.setattr(pipeline, "banner_picture", drawn)
+    screen = Screen()
+    screen.grey = None
+    screen.reason = "expected " * words
+    async with running(mock_clock, screen) as streamer:
+        streamer.set_sessions(1)
+        await streamer.frames.wait_newer(streamer.frames.version)
+    assert all(len(line) <= 38 for line in shown[0])
+    assert 3 <= len(shown[0]) <= 7
 
 
 async def test_a_restart_waits_until_the_capture_is_closed(mock_clock: MockClock) -> None:
