@@ -40,7 +40,7 @@ build: console
 [doc("Compile the hash-pinned locks again")]
 [group("build")]
 lock:
-    cd requirements && for name in runtime dev; do \
+    cd requirements && for name in runtime dev clients; do \
         {{ bin }}/uv pip compile -q --python-version 3.13 --generate-hashes --no-header --no-annotate --universal \
             --no-emit-index-url "$name.in" -o "$name.txt"; done
     ! grep -n 'https\?://' requirements/*.txt

@@ -15,6 +15,7 @@ import msgspec
 from quart import Request, Response
 
 from api.params import Param
+from firmware.core.errors import OperationError
 
 
 class Access(enum.Enum):
@@ -49,13 +50,60 @@ class Call:
         raw = self.request.args.get(param.name)
         return raw is not None and not (param.empty_is_absent and not raw.strip())
 
+    def path_part(self, name: str) -> str:
+        """Return what stands in the path where the route has `<name>`."""
+        return str((self.request.view_args or {})[name])
+
 
 type Handler = Callable[[Call], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """One kind of success, for the description of the API.
+
+    *schema* is the type (a Struct, or any that msgspec can describe) of the envelope's `result`, or of the
+    bare JSON document if not *enveloped*; None for other media types. An empty *media_type* means no body.
+    """
+
+    schema: Any = None
+    status: int = 200
+    media_type: str = "application/json"
+    enveloped: bool = True
+    description: str = ""
+
+
+def bare(schema: Any, status: int = 200) -> Answer:
+    """Return the answer that is a JSON document without the envelope."""
+    return Answer(schema, status, enveloped=False)
+
+
+def media(media_type: str, description: str = "") -> Answer:
+    """Return the answer that is no JSON."""
+    return Answer(None, media_type=media_type, enveloped=False, description=description)
+
+
+NO_CONTENT = Answer(None, 204, "", enveloped=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a route reads from the body of a request; *schema* as that of `Answer`, None for raw bytes."""
+
+    media_type: str
+    schema: Any = None
+    required: bool = True
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """One HTTP route."""
+    """One HTTP route.
+
+    What its handler reads, answers and refuses is declared here and nowhere else; errors that any route may
+    give (malformed parameters, credentials, a fault of a device) are understood. `<name>` in the path is one
+    segment.
+    """
 
     method: str
     path: str
@@ -65,6 +113,10 @@ class Route:
     summary: str = ""
     body_limit_bytes: int | None = None
     """The largest request body; None takes the front's default."""
+    answers: tuple[Answer, ...] = (Answer(dict[str, object]),)
+    body: Body | None = None
+    errors: tuple[type[OperationError], ...] = ()
+    """The refusals of its subsystem, by class; their statuses are theirs."""
 
 
 def envelope(result: Mapping[str, object] | msgspec.Struct | None = None) -> Response:

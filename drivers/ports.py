@@ -162,6 +162,46 @@ class LineOutput(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelInput:
+    """An input pin that a channel driver is to read; *debounce_s* is for drivers that see edges."""
+
+    pin: str
+    debounce_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOutput:
+    """An output pin that a channel driver is to drive; *initial* is its level at start, None leaves it."""
+
+    pin: str
+    initial: bool | None = False
+
+
+class ChannelDriver(Protocol):
+    """A device with pins for user-defined channels (contract subsystems.md 6.3).
+
+    It is made with the pins that it is used for, whose text was checked for its type. Levels are the device's
+    own: inversion is its user's affair. Read and write raise DriverError while `run` has no device.
+    """
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Hold the device, set initial levels and follow its changes until cancelled; raises DriverError."""
+        ...
+
+    async def read(self, pin: str) -> bool:
+        """Return the level of *pin*, now or as of the last poll; pins that cannot be read are False."""
+        ...
+
+    async def write(self, pin: str, level: bool) -> None:
+        """Drive *pin*; return when the device has done it."""
+        ...
+
+    def changes(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[None]]:
+        """Told that levels may have changed and are worth reading again. Bound 1: two such news are one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class NoSignal:
     """The source is there but has no picture; *reason* is for people ("target is off", "no cable")."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from firmware import config_command, passwd_command
 from firmware import main as composition
 from firmware.boards.data import board_names
+from firmware.compose.authentication import password_file_of
 from firmware.core.errors import SetupError
 from firmware.core.version import farhand_version
 from firmware.doctor.command import command_doctor
@@ -92,9 +93,7 @@ def _carry_out(given: list[str]) -> int:
             config_dir=DEFAULT_CONFIG_DIR,
             stdin=sys.stdin,
             stdout=sys.stdout,
-            password_file_of=lambda directory: composition.password_file_of(
-                load(directory).settings.kvmd.auth
-            ),
+            password_file_of=lambda directory: password_file_of(load(directory).settings.kvmd.auth),
         )
     options = _parser().parse_args(given)
     config_dir = options.config or DEFAULT_CONFIG_DIR

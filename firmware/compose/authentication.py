@@ -1,0 +1,51 @@
+"""Makes the authentication service; refuses a default password where others can reach it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from firmware.boards.board import Board
+from firmware.core.errors import SetupError
+from firmware.settings import ListenAddress, LoadedSettings
+from firmware.subsystems.auth import password_file
+from firmware.subsystems.auth.config import AuthConfig, HtpasswdAuthConfig
+from firmware.subsystems.auth.default_password import decide
+from firmware.subsystems.auth.hashing import PasswordHasher
+from firmware.subsystems.auth.service import AuthOptions, AuthService
+
+
+def password_file_of(config: AuthConfig) -> Path:
+    """Return the password file. Raises SetupError for account services that this version cannot ask."""
+    if not isinstance(config.internal, HtpasswdAuthConfig):
+        raise SetupError(f"expected htpasswd, got {config.internal.type!r} - at kvmd/auth/internal/type")
+    return config.internal.file
+
+
+async def make_authentication(
+    loaded: LoadedSettings, board: Board, addresses: list[ListenAddress]
+) -> tuple[AuthService, bool]:
+    """Make the authentication service; refuse to start with a default password where others can reach it."""
+    config = loaded.settings.kvmd.auth
+    options = AuthOptions(
+        password_file=password_file_of(config),
+        totp_secret_file=config.totp.secret.file,
+        enabled=config.enabled,
+        expire_s=config.expire,
+        extend=config.extend,
+    )
+    if not config.enabled:
+        return AuthService(options), False
+    passwords = await trio.to_thread.run_sync(password_file.load, options.password_file)
+    decision = await trio.to_thread.run_sync(
+        lambda: decide(
+            passwords,
+            demo_board=board.demo,
+            loopback_only=all(address.is_loopback for address in addresses),
+            hasher=PasswordHasher(),
+        )
+    )
+    auth = AuthService(options, fallback=decision.fallback)
+    await auth.prepare()
+    return auth, decision.default_password

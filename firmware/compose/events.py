@@ -1,0 +1,40 @@
+"""The events of the control socket: which cell, what name, how cut (contract websocket.md 1.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from api.ws.hub import Source
+from api.ws.wire.state_diff import Shape
+from firmware.core.cell import Cell
+from firmware.subsystems.atx.service import AtxService
+from firmware.subsystems.hid.service import HidService
+from firmware.subsystems.info.service import InfoService
+from firmware.subsystems.sessions.service import SessionsService
+from firmware.subsystems.streamer.service import StreamerService
+
+
+def event_sources(
+    *,
+    hid: HidService,
+    atx: AtxService,
+    streamer: StreamerService,
+    info: InfoService,
+    sessions: SessionsService,
+) -> list[Source]:
+    """List the sources of the hub; a subsystem with events adds its own."""
+    ocr: Cell[Mapping[str, object]] = Cell({"enabled": False, "langs": {"default": [], "available": []}})
+    return [
+        Source("hid", hid.state, Shape(whole=True)),
+        Source("atx", atx.state, Shape(whole=True)),
+        Source(
+            "streamer",
+            streamer.state,
+            Shape(
+                companions=(("params", "limits"), ("applied", "limits")), only_whole=frozenset({"features"})
+            ),
+        ),
+        Source("ocr", ocr, Shape(whole=True)),
+        *(Source("info", cell, Shape(whole=True), member=name) for name, cell in info.cells.items()),
+        Source("clients", sessions.clients, Shape(whole=True, repeats=True)),
+    ]

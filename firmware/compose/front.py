@@ -1,0 +1,52 @@
+"""Where the front listens and with which certificate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from api.app import Application
+from api.server import Bind, PlainHttp, ServerConfig, WebSocketLimits, ensure_certificate
+from drivers.system.host_name import host_name
+from firmware.core.errors import SetupError
+from firmware.settings import ListenAddress, LoadedSettings, parse_listen
+
+
+def listen_address(option: str, text: str) -> ListenAddress | None:
+    """Return where *text*, given by the command line's *option*, says to listen. Raises SetupError."""
+    try:
+        return parse_listen(text) if text else None
+    except ValueError as exc:
+        raise SetupError(f"{exc} - at {option}") from None
+
+
+async def make_server_config(
+    loaded: LoadedSettings,
+    http: ListenAddress | None,
+    https: ListenAddress | None,
+    state_dir: Path,
+    application: Application,
+) -> ServerConfig:
+    """Return what the server has to know; makes a certificate where none is configured. Raises SetupError."""
+    if http is None and https is None:
+        raise SetupError("nothing to listen on: both --http and --https are empty")
+    certificate = None
+    if https is not None:
+        tls = loaded.settings.farhand.tls
+        if tls.certificate is not None and tls.key is not None:
+            certificate = (tls.certificate, tls.key)
+        else:
+            certificate = await trio.to_thread.run_sync(
+                ensure_certificate, state_dir / "tls", (host_name(), "localhost")
+            )
+    heartbeat_s = loaded.settings.kvmd.server.heartbeat
+    plain_app = http is not None and http.is_loopback
+    return ServerConfig(
+        https=(Bind(https.host, https.port),) if https is not None else (),
+        http=(Bind(http.host, http.port),) if http is not None else (),
+        plain_http=PlainHttp.APP if plain_app else PlainHttp.REDIRECT,
+        certificate=certificate,
+        body_limit=application.body_limit,
+        websocket_limits=lambda _path: WebSocketLimits(ping_interval_s=heartbeat_s),
+    )
