@@ -7,7 +7,7 @@ parameters, and can read no other, so that what is documented is what is accepte
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -35,7 +35,8 @@ class FirstValues(Protocol):
 class Param[T]:
     """One query parameter: its name, validator and default.
 
-    `empty_is_absent` is for the few routes where a present but empty value is not an error.
+    `empty_is_absent` is for the few routes where a present but empty value is not an error. `schema`
+    describes the value (JSON Schema) where its validator is none of `firmware.core.validators`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Param[T]:
     default: T | Required = REQUIRED
     description: str = ""
     empty_is_absent: bool = False
+    schema: Mapping[str, object] | None = None
 
     def read(self, query: FirstValues) -> T:
         """Return the validated value. Raises ValidatorError, naming the parameter."""

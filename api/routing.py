@@ -117,6 +117,8 @@ class Route:
     body: Body | None = None
     errors: tuple[type[OperationError], ...] = ()
     """The refusals of its subsystem, by class; their statuses are theirs."""
+    described: bool = True
+    """Whether the description of the API shows it; files of the console are no part of the API."""
 
 
 def envelope(result: Mapping[str, object] | msgspec.Struct | None = None) -> Response:

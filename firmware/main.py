@@ -20,6 +20,7 @@ from api.routes.auth import auth_routes
 from api.routes.console import console_routes
 from api.routes.hid import hid_routes
 from api.routes.info import info_routes
+from api.routes.openapi import openapi_routes
 from api.routes.stream import stream_routes
 from api.routes.streamer import streamer_routes
 from api.routes.supervisor import supervisor_routes
@@ -41,6 +42,7 @@ from firmware.compose.information import make_information
 from firmware.core.errors import SetupError
 from firmware.core.lock import state_directory
 from firmware.core.supervise import Supervisor, leaves
+from firmware.core.version import farhand_version
 from firmware.settings import LoadedSettings, load
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.hid.service import HidService
@@ -154,6 +156,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         *stream_routes(streamer),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
+        *openapi_routes(lambda: routes, version=farhand_version()),
     ]
     application = Application(Front(auth=auth, hid=hid, sessions=sessions, info=info, hub=hub, routes=routes))
     server_config = await make_server_config(loaded, http, https, state_dir, application)

@@ -7,12 +7,13 @@ from typing import cast
 from quart import Response
 
 from api.params import Param
-from api.routing import Access, Call, Route, envelope
+from api.routing import Access, Answer, Call, Route, envelope
 from firmware.core.validators import valid_atx_action, valid_atx_button, valid_bool
-from firmware.subsystems.atx.service import Action, AtxService, Button
+from firmware.state.atx import AtxState
+from firmware.subsystems.atx.service import Action, AtxDisabledError, AtxIsBusyError, AtxService, Button
 
-ACTION = Param("action", valid_atx_action)
-BUTTON = Param("button", valid_atx_button)
+ACTION = Param("action", valid_atx_action, description="what to bring about, if the power LED says so")
+BUTTON = Param("button", valid_atx_button, description="which button, and how long")
 WAIT = Param("wait", valid_bool, False, "answer after the click is finished")
 
 
@@ -30,8 +31,32 @@ def atx_routes(atx: AtxService) -> list[Route]:
         await atx.click(cast("Button", call[BUTTON]), wait=call[WAIT])
         return envelope()
 
+    refusals = (AtxDisabledError, AtxIsBusyError)
     return [
-        Route("GET", "/api/atx", Access.USER, state),
-        Route("POST", "/api/atx/power", Access.USER, power, (ACTION, WAIT)),
-        Route("POST", "/api/atx/click", Access.USER, click, (BUTTON, WAIT)),
+        Route(
+            "GET",
+            "/api/atx",
+            Access.USER,
+            state,
+            summary="the front panel: LEDs, and buttons in use",
+            answers=(Answer(AtxState),),
+        ),
+        Route(
+            "POST",
+            "/api/atx/power",
+            Access.USER,
+            power,
+            (ACTION, WAIT),
+            summary="change the power state",
+            errors=refusals,
+        ),
+        Route(
+            "POST",
+            "/api/atx/click",
+            Access.USER,
+            click,
+            (BUTTON, WAIT),
+            summary="click a button whatever the LEDs say",
+            errors=refusals,
+        ),
     ]

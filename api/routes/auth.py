@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 from quart import Response
 
 from api.cookies import session_cookie
 from api.credentials import TOKEN_COOKIE
-from api.routing import Access, Call, Route, envelope
+from api.routing import Access, Answer, Body, Call, Route, envelope
+from firmware.core.errors import ForbiddenError
 from firmware.core.validators import (
     valid_auth_token,
     valid_login_redirect,
@@ -17,6 +19,17 @@ from firmware.core.validators import (
 from firmware.subsystems.auth.service import AuthService
 
 LOGIN_BODY_LIMIT_BYTES = 4096
+
+
+class LoginForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fields of the login form, for the description of the API (contract http.md 3.2)."""
+
+    user: str
+    passwd: str = ""
+    expire: str = "0"
+    """Seconds; 0 = as long as the configuration allows."""
+    redirect: str = ""
+    """A page to be sent to instead of an answer."""
 
 
 def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[Route]:
@@ -45,7 +58,17 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
         return envelope()
 
     return [
-        Route("POST", "/api/auth/login", Access.PUBLIC, login, body_limit_bytes=LOGIN_BODY_LIMIT_BYTES),
-        Route("POST", "/api/auth/logout", Access.USER, logout),
-        Route("GET", "/api/auth/check", Access.USER, check),
+        Route(
+            "POST",
+            "/api/auth/login",
+            Access.PUBLIC,
+            login,
+            summary="log in: the answer sets the cookie auth_token",
+            body_limit_bytes=LOGIN_BODY_LIMIT_BYTES,
+            body=Body("application/x-www-form-urlencoded", LoginForm),
+            answers=(Answer(dict[str, object]), Answer(None, 302, "", description="to `redirect`")),
+            errors=(ForbiddenError,),
+        ),
+        Route("POST", "/api/auth/logout", Access.USER, logout, summary="end all sessions of this user"),
+        Route("GET", "/api/auth/check", Access.USER, check, summary="tell whether the credentials are good"),
     ]

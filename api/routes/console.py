@@ -23,16 +23,14 @@ A_YEAR = "public, max-age=31536000, immutable"
 def console_routes(root: Path) -> list[Route]:
     """List the routes of the console whose built files are below *root*."""
     routes = [
-        Route("GET", path, Access.PUBLIC if path in PAGES_FOR_ALL else Access.PAGE, _file(root / name))
-        for path, name in PAGES.items()
+        Route("GET", path, Access.PUBLIC if path in PAGES_FOR_ALL else Access.PAGE, handler, described=False)
+        for path, handler in [*((path, _file(root / name)) for path, name in PAGES.items()), ("/kvm/", _up)]
     ]
-    routes.append(Route("GET", "/kvm/", Access.PAGE, _up))
     for file in sorted(root.rglob("*")):
         name = file.relative_to(root).as_posix()
         if file.is_file() and name not in PAGES.values() and not name.startswith("."):
-            routes.append(
-                Route("GET", f"/{name}", Access.PUBLIC, _file(file, hashed=name.startswith(HASHED_FOLDER)))
-            )
+            handler = _file(file, hashed=name.startswith(HASHED_FOLDER))
+            routes.append(Route("GET", f"/{name}", Access.PUBLIC, handler, described=False))
     return routes
 
 

@@ -38,12 +38,15 @@ def _text(raw: object, _name: str) -> str:
     return str(raw)
 
 
-KEY = Param("key", _marker, "0", "marks the client's own entry in clients_stat")
-EXTRA_HEADERS = Param("extra_headers", _flag, False)
-ADVANCE_HEADERS = Param("advance_headers", _flag, False)
-DUAL_FINAL_FRAMES = Param("dual_final_frames", _flag, False)
-ZERO_DATA = Param("zero_data", _flag, False)
-ACTION = Param("action", _text, "", "MJPG-Streamer compatibility: stream or snapshot")
+_TEXT = {"type": "string"}
+_FLAG = {"type": "boolean"}
+
+KEY = Param("key", _marker, "0", "marks the client's own entry in clients_stat", schema=_TEXT)
+EXTRA_HEADERS = Param("extra_headers", _flag, False, schema=_FLAG)
+ADVANCE_HEADERS = Param("advance_headers", _flag, False, schema=_FLAG)
+DUAL_FINAL_FRAMES = Param("dual_final_frames", _flag, False, schema=_FLAG)
+ZERO_DATA = Param("zero_data", _flag, False, schema=_FLAG)
+ACTION = Param("action", _text, "", "MJPG-Streamer compatibility: stream or snapshot", schema=_TEXT)
 STREAM_PARAMS = (KEY, EXTRA_HEADERS, ADVANCE_HEADERS, DUAL_FINAL_FRAMES, ZERO_DATA)
 
 

@@ -32,6 +32,8 @@ def _size(raw: object, name: str) -> int:
     return valid_int(raw, name, minimum=0)
 
 
+_SIZE = {"type": "integer", "minimum": 0}
+
 QUALITY = Param[int]("quality", valid_stream_quality, empty_is_absent=True)
 DESIRED_FPS = Param[int]("desired_fps", valid_stream_fps, empty_is_absent=True)
 RESOLUTION = Param[str]("resolution", valid_stream_resolution, empty_is_absent=True)
@@ -43,8 +45,8 @@ LOAD = Param("load", valid_bool, False, "return the kept frame; wins over save")
 ALLOW_OFFLINE = Param("allow_offline", valid_bool, False, "accept a frame without a video signal")
 OCR = Param("ocr", valid_bool, False, "return recognised text")
 PREVIEW = Param("preview", valid_bool, False, "scaled-down JPEG")
-PREVIEW_MAX_WIDTH = Param("preview_max_width", _size, 0)
-PREVIEW_MAX_HEIGHT = Param("preview_max_height", _size, 0)
+PREVIEW_MAX_WIDTH = Param("preview_max_width", _size, 0, schema=_SIZE)
+PREVIEW_MAX_HEIGHT = Param("preview_max_height", _size, 0, schema=_SIZE)
 PREVIEW_QUALITY = Param("preview_quality", valid_stream_quality, 80)
 
 NEVER_CACHE = {

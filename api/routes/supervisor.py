@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 from quart import Response
 
 from api.params import Param
-from api.routing import Access, Call, Route, envelope
+from api.routing import Access, Answer, Call, Route, envelope, media
 from firmware.core.errors import OperationError
-from firmware.core.supervise import Supervisor
+from firmware.core.supervise import Supervisor, TaskState
 from firmware.core.validators import valid_gpio_channel
 
 TASK = Param("task", valid_gpio_channel, description="the name of a supervised task")
+
+
+class SupervisorState(msgspec.Struct, frozen=True):
+    """The supervised tasks by name, and the counters of shared objects."""
+
+    tasks: Mapping[str, TaskState]
+    statistics: Mapping[str, object]
 
 
 class UnknownTaskError(OperationError):
@@ -23,7 +31,7 @@ def supervisor_routes(supervisor: Supervisor, statistics: Callable[[], Mapping[s
     """List the routes of supervision; *statistics* collects those of all shared objects."""
 
     async def state(_call: Call) -> Response:
-        return envelope({"tasks": supervisor.tasks.value, "statistics": statistics()})
+        return envelope(SupervisorState(supervisor.tasks.value, statistics()))
 
     async def restart(call: Call) -> Response:
         task = call[TASK]
@@ -37,7 +45,29 @@ def supervisor_routes(supervisor: Supervisor, statistics: Callable[[], Mapping[s
         return Response(b"ok\n", content_type="text/plain; charset=utf-8")
 
     return [
-        Route("GET", "/api/supervisor", Access.USER, state),
-        Route("POST", "/api/supervisor/restart", Access.USER, restart, (TASK,)),
-        Route("GET", "/healthz", Access.PUBLIC, health, summary="answers as long as the front does"),
+        Route(
+            "GET",
+            "/api/supervisor",
+            Access.USER,
+            state,
+            summary="every supervised task, and counters",
+            answers=(Answer(SupervisorState),),
+        ),
+        Route(
+            "POST",
+            "/api/supervisor/restart",
+            Access.USER,
+            restart,
+            (TASK,),
+            summary="restart a supervised task at once",
+            errors=(UnknownTaskError,),
+        ),
+        Route(
+            "GET",
+            "/healthz",
+            Access.PUBLIC,
+            health,
+            summary="answers as long as the front does",
+            answers=(media("text/plain"),),
+        ),
     ]
