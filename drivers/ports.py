@@ -185,7 +185,11 @@ class ChannelDriver(Protocol):
     """
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Hold the device, set initial levels and follow its changes until cancelled; raises DriverError."""
+        """Hold the device, set initial levels and follow its changes until cancelled; raises DriverError.
+
+        Run anew after a failure, a device that keeps no levels by itself gets those that were last written,
+        also in vain: a pulse that failed must not come back on. `started` once `read` has something to tell.
+        """
         ...
 
     async def read(self, pin: str) -> bool:
@@ -193,7 +197,10 @@ class ChannelDriver(Protocol):
         ...
 
     async def write(self, pin: str, level: bool) -> None:
-        """Drive *pin*; return when the device has done it."""
+        """Drive *pin*; return when the device has done it.
+
+        Written False at the end of a pulse also when writing True failed or was cancelled in the middle.
+        """
         ...
 
     def changes(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[None]]:

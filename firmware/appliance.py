@@ -27,6 +27,7 @@ from firmware.liveness import heartbeats_check, threads_check
 from firmware.selfcheck import self_check
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
+from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.sessions.service import SessionsService
@@ -51,6 +52,7 @@ class Appliance:
     auth: AuthService
     hid: HidService
     atx: AtxService
+    gpio: GpioService
     streamer: StreamerService
     info: InfoService
     sessions: SessionsService
@@ -69,6 +71,7 @@ class Appliance:
         return {
             "hid": self.hid.run,
             "atx": self.atx.run,
+            "gpio": self.gpio.run,
             "streamer": self.streamer.run,
             "info": self.info.run,
             "sessions": self.sessions.run,

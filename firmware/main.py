@@ -18,6 +18,7 @@ from api.console import asset_root
 from api.routes.atx import atx_routes
 from api.routes.auth import auth_routes
 from api.routes.console import console_routes
+from api.routes.gpio import gpio_routes
 from api.routes.hid import hid_routes
 from api.routes.info import info_routes
 from api.routes.openapi import openapi_routes
@@ -36,6 +37,7 @@ from firmware.boards.choose import choose_board
 from firmware.boards.data import read_board
 from firmware.boards.load import compose_board
 from firmware.compose.authentication import make_authentication
+from firmware.compose.channels import make_gpio
 from firmware.compose.events import event_sources
 from firmware.compose.front import listen_address, make_server_config
 from firmware.compose.information import make_information
@@ -134,12 +136,14 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
     streamer = StreamerService(kvmd.streamer, source=board.video, supervisor=supervisor)
     info = make_information(loaded, board)
     sessions = SessionsService(input_devices=hid, video=streamer)
-    hub = Hub(event_sources(hid=hid, atx=atx, streamer=streamer, info=info, sessions=sessions))
+    gpio = make_gpio(loaded, board, supervisor)
+    hub = Hub(event_sources(gpio=gpio, hid=hid, atx=atx, streamer=streamer, info=info, sessions=sessions))
 
     def statistics() -> Mapping[str, object]:
         return {
             "auth": auth.statistics(),
             "hid": hid.statistics(),
+            "gpio": gpio.statistics(),
             "streamer": streamer.statistics(),
             "info": info.statistics(),
             "sessions": sessions.statistics(),
@@ -152,6 +156,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         *info_routes(info),
         *hid_routes(hid),
         *atx_routes(atx),
+        *gpio_routes(gpio),
         *streamer_routes(streamer),
         *stream_routes(streamer),
         *supervisor_routes(supervisor, statistics),
@@ -167,6 +172,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         auth=auth,
         hid=hid,
         atx=atx,
+        gpio=gpio,
         streamer=streamer,
         info=info,
         sessions=sessions,

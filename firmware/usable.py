@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from firmware.boards.data import board_names
+from firmware.channel_drivers import FACTORIES
 from firmware.core.config.errors import ConfigurationError, Problem
 from firmware.core.config.tree import Position
 from firmware.settings import LoadedSettings
@@ -19,7 +20,6 @@ _DEFAULT = Position("the defaults")
 _NOT_READ_YET = (
     "kvmd/auth/internal/force_users",
     "kvmd/auth/usc",
-    "kvmd/gpio",
     "kvmd/hid/keymap",
     "kvmd/hid/noop",
     "kvmd/log_reader",
@@ -79,6 +79,9 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
             "kvmd/auth/external/type",
             f"expected none, as there is none yet, got {kvmd.auth.external.type!r}",
         )
+    for driver, config in kvmd.gpio.drivers.items():
+        if type(config) not in FACTORIES:
+            yield f"kvmd/gpio/drivers/{driver}/type", f"expected a type that is driven, got {config.type!r}"
     for name, path in (("certificate", farhand.tls.certificate), ("key", farhand.tls.key)):
         if path is not None:
             try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from drivers.emulated.pc import EmulatedPc
+from drivers.gadget.gadget import UsbGadget
+from drivers.gpio.line import LineSource
 from drivers.ports import (
     EdidPort,
     HidController,
@@ -42,6 +44,9 @@ class Board:
     edid: EdidPort | None = None
     media: MediaSlot
     sensors: Sensors
+    gpio_chip: Callable[[str | None], LineSource]
+    """The chip with the lines of user-defined channels: a path, or None for the board's own."""
+    gadget: UsbGadget | None = None
     tasks: Mapping[str, SupervisedTask] = field(default_factory=dict)
     target: EmulatedPc | QemuMachine | None = None
     """The machine at the other end, where it is in our hands: what tests and demos look at."""

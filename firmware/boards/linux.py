@@ -126,6 +126,8 @@ def linux_board(name: str, data: BoardData, needs: BoardNeeds) -> Board:
         sensors=LinuxSensors(
             throttled_file=find_throttled_file(), vcgencmd=needs.vcgencmd if linux.vcgencmd else ()
         ),
+        gpio_chip=lambda given: GpioChip(given or linux.gpio_chip or DEFAULT_CHIP),
+        gadget=gadget,
         tasks=parts.tasks,
     )
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from drivers.emulated.gpio_chip import EmulatedChips
 from drivers.emulated.pc import EmulatedPc
 from drivers.ports import PointerPort
 from drivers.qemu.machine import QemuMachine
@@ -87,6 +88,7 @@ def _board_of(
         video=target.video,
         media=target.media,
         sensors=LinuxSensors(),
+        gpio_chip=EmulatedChips(),
         tasks={task_name: target.run},
         target=target,
     )

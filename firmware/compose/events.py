@@ -8,6 +8,7 @@ from api.ws.hub import Source
 from api.ws.wire.state_diff import Shape
 from firmware.core.cell import Cell
 from firmware.subsystems.atx.service import AtxService
+from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.sessions.service import SessionsService
@@ -16,6 +17,7 @@ from firmware.subsystems.streamer.service import StreamerService
 
 def event_sources(
     *,
+    gpio: GpioService,
     hid: HidService,
     atx: AtxService,
     streamer: StreamerService,
@@ -25,6 +27,7 @@ def event_sources(
     """List the sources of the hub; a subsystem with events adds its own."""
     ocr: Cell[Mapping[str, object]] = Cell({"enabled": False, "langs": {"default": [], "available": []}})
     return [
+        Source("gpio", gpio.state, Shape(deeper=frozenset({"state"}), only_whole=frozenset({"model"}))),
         Source("hid", hid.state, Shape(whole=True)),
         Source("atx", atx.state, Shape(whole=True)),
         Source(

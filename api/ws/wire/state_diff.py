@@ -17,13 +17,15 @@ class Shape:
     """How the events of one subsystem are cut.
 
     whole: every event is complete, and with `repeats` is sent even if equal. deep: keys whose members merge
-    one level deeper; their set is fixed, since a client cannot be told that one is gone. companions: pairs of
-    a key and one that must travel along with it. only_whole: keys whose change makes the event complete.
+    one level deeper; their set is fixed, since a client cannot be told that one is gone. deeper: the same,
+    where the members' own members merge too, a fixed set as well. companions: pairs of a key and one that
+    must travel along with it. only_whole: keys whose change makes the event complete.
     """
 
     whole: bool = False
     repeats: bool = False
     deep: frozenset[str] = frozenset()
+    deeper: frozenset[str] = frozenset()
     companions: tuple[tuple[str, str], ...] = ()
     only_whole: frozenset[str] = frozenset()
 
@@ -38,15 +40,20 @@ def difference(old: State | None, new: State, shape: Shape) -> State | None:
         return new if changed or shape.repeats or old.keys() - new.keys() else None
     event: dict[str, object] = {}
     for key in changed:
-        event[key] = _deeper(old.get(key), new[key]) if key in shape.deep else new[key]
+        levels = 2 if key in shape.deeper else int(key in shape.deep)
+        event[key] = _changed(old.get(key), new[key], levels)
     for key, companion in shape.companions:
         if key in event and companion in new:
             event.setdefault(companion, new[companion])
     return event or None
 
 
-def _deeper(old: object, new: object) -> object:
-    """Return the changed members of a member; the whole where one of them cannot be told as a difference."""
-    if not isinstance(old, Mapping) or not isinstance(new, Mapping) or old.keys() - new.keys():
+def _changed(old: object, new: object, levels: int) -> object:
+    """Return the changed members of a member, so many *levels* down; the whole where that cannot be told."""
+    if not levels or not isinstance(old, Mapping) or not isinstance(new, Mapping) or old.keys() - new.keys():
         return new
-    return {key: value for key, value in new.items() if key not in old or old[key] != value}
+    return {
+        key: _changed(old[key], value, levels - 1) if key in old else value
+        for key, value in new.items()
+        if key not in old or old[key] != value
+    }

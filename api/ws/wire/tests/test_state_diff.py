@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from api.ws.wire.state_diff import Shape, State, difference
 
 STREAMER = Shape(companions=(("params", "limits"), ("applied", "limits")), only_whole=frozenset({"features"}))
+GPIO = Shape(deeper=frozenset({"state"}), only_whole=frozenset({"model"}))
 MSD = Shape(deep=frozenset({"storage"}), only_whole=frozenset({"online"}))
 
 
@@ -46,22 +47,41 @@ def test_deep_members_tell_only_what_changed_in_them() -> None:
     assert difference(gone, old, MSD) == {"storage": old["storage"]}
 
 
+def test_deeper_members_tell_only_what_changed_in_theirs() -> None:
+    off, on = {"online": True, "state": False}, {"online": True, "state": True}
+    old = {"model": {}, "state": {"inputs": {"a": off, "b": off}, "outputs": {"c": off, "d": on}}}
+    new = {"model": {}, "state": {"inputs": {"a": off, "b": off}, "outputs": {"c": on, "d": on}}}
+    assert difference(old, new, GPIO) == {"state": {"outputs": {"c": on}}}
+    both = {"model": {}, "state": {"inputs": {"a": off, "b": on}, "outputs": {"c": off, "d": on}}}
+    assert difference(new, both, GPIO) == {"state": {"inputs": {"b": on}, "outputs": {"c": off}}}
+    assert difference(new, {**both, "model": {"scheme": 1}}, GPIO) == {**both, "model": {"scheme": 1}}
+
+
+def merge_member(old: object, value: object, levels: int) -> object:
+    if not levels or not isinstance(old, Mapping) or not isinstance(value, Mapping):
+        return value
+    return {
+        **old,
+        **{key: merge_member(old.get(key), one, levels - 1) for key, one in value.items()},
+    }
+
+
 def merge(known: State | None, event: State, shape: Shape) -> State:
     """Return what a client knows after *event*: the client's half of the rule."""
     if known is None or shape.whole:
         return event
     merged = dict(known)
     for key, value in event.items():
-        old = merged.get(key)
-        if key in shape.deep and isinstance(old, Mapping) and isinstance(value, Mapping):
-            merged[key] = {**old, **value}
-        else:
-            merged[key] = value
+        merged[key] = merge_member(
+            merged.get(key), value, 2 if key in shape.deeper else int(key in shape.deep)
+        )
     return merged
 
 
 # The members of a deep key are a fixed set (websocket.md 1.4): none of them vanishes alone.
-members = st.fixed_dictionaries({"p": st.integers(0, 2), "q": st.none() | st.integers(0, 2)})
+leaf = st.none() | st.integers(0, 2)
+inner = leaf | st.fixed_dictionaries({"x": leaf, "y": st.fixed_dictionaries({"z": leaf})})
+members = st.fixed_dictionaries({"p": inner, "q": inner})
 values = st.one_of(st.none(), st.integers(0, 3), members)
 states = st.fixed_dictionaries({"a": values, "b": values, "c": values}, optional={"d": values})
 shapes = st.builds(
@@ -69,6 +89,7 @@ shapes = st.builds(
     whole=st.booleans(),
     repeats=st.booleans(),
     deep=st.frozensets(st.sampled_from("abcd")),
+    deeper=st.frozensets(st.sampled_from("abcd")),
     companions=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), max_size=3).map(tuple),
     only_whole=st.frozensets(st.sampled_from("abcd")),
 )

@@ -1,0 +1,1 @@
+"""Drivers of user-defined channels (`drivers.ports.ChannelDriver`), one file per type."""

@@ -1,0 +1,78 @@
+"""Which driver a type of `kvmd/gpio/drivers` means: the one table that a new driver is added to.
+
+A factory takes the driver's configuration and what it is made with; it starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from drivers.channels.lines import LinesDriver
+from drivers.channels.locator import LocatorDriver
+from drivers.channels.noop import NoopDriver
+from drivers.channels.wol import WolDriver
+from drivers.gpio.line import LineSource
+from drivers.ports import ChannelDriver, ChannelInput, ChannelOutput
+from firmware.boards.board import Board
+from firmware.subsystems.gpio.driver_config import (
+    LineDriverConfig,
+    LocatorDriverConfig,
+    NoopDriverConfig,
+    WolDriverConfig,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelNeeds:
+    """What a driver is made with, besides its configuration."""
+
+    name: str
+    """The driver's name in the configuration."""
+    inputs: tuple[ChannelInput, ...]
+    outputs: tuple[ChannelOutput, ...]
+    board: Board
+    device_is_given: bool
+    """Whether the configuration names its `device`, or that is our default."""
+
+
+type Factory = Callable[[Any, ChannelNeeds], ChannelDriver]
+"""The first argument is the configuration of the type that the table has it for."""
+
+
+def make_channel_driver(config: Any, needs: ChannelNeeds) -> ChannelDriver:
+    """Make the driver of *config*. Raises KeyError if its type has none, which `firmware.usable` refuses."""
+    return FACTORIES[type(config)](config, needs)
+
+
+def _chip(config: LineDriverConfig | LocatorDriverConfig, needs: ChannelNeeds) -> LineSource:
+    # The default names a chip by a number that depends on the kernel; the board knows its chip's label.
+    return needs.board.gpio_chip(str(config.device) if needs.device_is_given else None)
+
+
+def _lines(config: LineDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return LinesDriver(_chip(config, needs), needs.inputs, needs.outputs)
+
+
+def _locator(config: LocatorDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return LocatorDriver(_chip(config, needs), needs.outputs)
+
+
+def _noop(_config: NoopDriverConfig, _needs: ChannelNeeds) -> ChannelDriver:
+    return NoopDriver()
+
+
+def _wol(config: WolDriverConfig, _needs: ChannelNeeds) -> ChannelDriver:
+    return WolDriver(ip=config.ip, port=config.port, mac=config.mac)
+
+
+FACTORIES: Final[Mapping[type, Factory]] = MappingProxyType(
+    {
+        LineDriverConfig: _lines,
+        LocatorDriverConfig: _locator,
+        NoopDriverConfig: _noop,
+        WolDriverConfig: _wol,
+    }
+)
