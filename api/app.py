@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from api.credentials import TOKEN_COOKIE, Identity, identify, presented
 from api.errors import answer_to, framework_answer, refusal
 from api.params import Param
+from api.redfish.dress import dress
 from api.routing import Access, Call, Route, error_envelope
 from api.server import FrontApp, is_disconnect
 from api.ws.hub import Hub
@@ -90,6 +91,7 @@ class Application(FrontApp):
         self.add_websocket(CONTROL_SOCKET_PATH, view_func=self._control_socket, strict_slashes=False)
         self.register_error_handler(HTTPException, framework_answer)
         self.after_request(_add_security_headers)
+        self.after_request(_dress_for_redfish)
 
     def body_limit(self, scope: Mapping[str, Any]) -> int | None:
         """Return the longest body in bytes of the request that *scope* describes."""
@@ -127,7 +129,10 @@ class Application(FrontApp):
     async def _caller(self, access: Access) -> Identity:
         if access is Access.PUBLIC:
             return Identity("")
-        return await identify(presented(request.headers, request.cookies.get(TOKEN_COOKIE)), self._front.auth)
+        credentials = presented(
+            request.headers, request.cookies.get(TOKEN_COOKIE), session_header=access is Access.REDFISH
+        )
+        return await identify(credentials, self._front.auth)
 
     async def _control_socket(self) -> Response | None:
         """Serve `/api/ws`; refusals are ordinary answers before the upgrade (contract websocket.md 1.1)."""
@@ -165,6 +170,10 @@ def _view(app: Application, by_method: Mapping[str, Route]) -> Callable[..., Awa
         return await app.serve_route(by_method)
 
     return view
+
+
+async def _dress_for_redfish(response: Response) -> Response:
+    return await dress(response, request.path)
 
 
 async def _add_security_headers(response: Response) -> Response:

@@ -17,6 +17,7 @@ from firmware.core.validators import valid_auth_token, valid_passwd, valid_user
 TOKEN_COOKIE: Final = "auth_token"  # noqa: S105 (a name)
 USER_HEADER: Final = "X-KVMD-User"
 PASSWD_HEADER: Final = "X-KVMD-Passwd"  # noqa: S105 (a name)
+SESSION_HEADER: Final = "X-Auth-Token"
 BASIC_PREFIX: Final = "basic "
 
 type Mechanism = Literal["xhdr", "token", "basic"]
@@ -33,6 +34,13 @@ class XHeaders:
 @dataclass(frozen=True, slots=True)
 class Cookie:
     """The cookie `auth_token`, well-formed."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionToken:
+    """`X-Auth-Token` of Redfish (DSP0266 13.3.3); whatever is no token of ours is nobody's."""
 
     token: str = field(repr=False)
 
@@ -64,7 +72,7 @@ class Nothing:
     """No mechanism is present."""
 
 
-type Presented = XHeaders | Cookie | Basic | Malformed400 | Malformed401 | Nothing
+type Presented = XHeaders | SessionToken | Cookie | Basic | Malformed400 | Malformed401 | Nothing
 
 
 class Headers(Protocol):
@@ -75,13 +83,18 @@ class Headers(Protocol):
         ...
 
 
-def presented(headers: Headers, cookie: str | None) -> Presented:
-    """Return the one mechanism that decides. *cookie* is the value of `auth_token`, None if there is none."""
+def presented(headers: Headers, cookie: str | None, *, session_header: bool = False) -> Presented:
+    """Return the one mechanism that decides. *cookie* is the value of `auth_token`, None if there is none.
+
+    With *session_header* a session's token may also stand in `X-Auth-Token`, where Redfish clients put it.
+    """
     try:
         if user := headers.get(USER_HEADER):
             return XHeaders(
                 valid_user(user, USER_HEADER), valid_passwd(headers.get(PASSWD_HEADER) or "", PASSWD_HEADER)
             )
+        if session_header and (token := headers.get(SESSION_HEADER)):
+            return SessionToken(token.strip())
         if cookie:
             return Cookie(valid_auth_token(cookie, f"cookie {TOKEN_COOKIE}"))
         authorization = headers.get("Authorization") or ""
@@ -155,6 +168,14 @@ async def identify(credentials: Presented, authenticator: Authenticator) -> Iden
                 return Identity(owner, "token", token)
             raise ForbiddenError(
                 "expected the token of a live session, got an unknown or expired one - at cookie"
+            )
+        case SessionToken(token):
+            owner = authenticator.check_token(token)
+            if owner is not None:
+                return Identity(owner, "token", token)
+            # Not 403: Redfish clients log in again on this one.
+            raise UnauthorizedError(
+                f"expected the token of a live session, got an unknown or expired one - at {SESSION_HEADER}"
             )
         case Basic(user, passwd):
             if await authenticator.check_password(user, passwd):

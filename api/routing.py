@@ -27,6 +27,8 @@ class Access(enum.Enum):
     """Whoever presents valid credentials; refusals are JSON envelopes."""
     PROXIED = "proxied"
     """The same, with the HTML refusals that a front proxy gives in the reference (http.md 1)."""
+    REDFISH = "redfish"
+    """The same, with the session's token in `X-Auth-Token` too, and refusals that Redfish clients read."""
     PAGE = "page"
     """The same, for a person's browser: without credentials it is sent to the login page."""
 

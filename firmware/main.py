@@ -15,6 +15,7 @@ import trio
 
 from api.app import Application, Front
 from api.console import asset_root
+from api.redfish.service import redfish_routes
 from api.routes.atx import atx_routes
 from api.routes.auth import auth_routes
 from api.routes.console import console_routes
@@ -41,6 +42,7 @@ from firmware.compose.channels import make_gpio
 from firmware.compose.events import event_sources
 from firmware.compose.front import listen_address, make_server_config
 from firmware.compose.information import make_information
+from firmware.compose.redfish import make_redfish_handles
 from firmware.core.errors import SetupError
 from firmware.core.lock import state_directory
 from firmware.core.supervise import Supervisor, leaves
@@ -161,6 +163,9 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         *stream_routes(streamer),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
+        *redfish_routes(
+            make_redfish_handles(atx=atx, auth=auth, info=info, addresses=lambda: server.addresses)
+        ),
         *openapi_routes(lambda: routes, version=farhand_version()),
     ]
     application = Application(Front(auth=auth, hid=hid, sessions=sessions, info=info, hub=hub, routes=routes))

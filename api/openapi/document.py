@@ -33,6 +33,7 @@ _SECURITY_SCHEMES: Final = {
     "user": {"type": "apiKey", "in": "header", "name": "X-KVMD-User"},
     "password": {"type": "apiKey", "in": "header", "name": "X-KVMD-Passwd"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "auth_token"},
+    "session": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
 }
 _ERROR_SCHEMA: Final = {
     "type": "object",
@@ -156,7 +157,8 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, object]:
             "content": {route.body.media_type: content},
         }
     if route.access is not Access.PUBLIC:
-        operation["security"] = _SECURITY
+        redfish: list[dict[str, list[str]]] = [{"session": []}] if route.access is Access.REDFISH else []
+        operation["security"] = [*_SECURITY, *redfish]
     return operation
 
 

@@ -59,7 +59,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
         for parameter in operation["parameters"]:
             mark = " <strong>required</strong>" if parameter["required"] else ""
             yield f"<tr><td><code>{escape(parameter['name'])}</code>{mark}</td>"
-            yield f"<td>{_value(parameter['schema'])}</td><td>{escape(parameter['description'])}</td></tr>"
+            what = escape(parameter.get("description", ""))
+            yield f"<td>{_value(parameter['schema'])}</td><td>{what}</td></tr>"
         yield "</tbody></table>"
     if "requestBody" in operation:
         body = operation["requestBody"]

@@ -50,6 +50,12 @@ class Server:
         self._hypercorn = _hypercorn_config(config)
         self._access_log = AccessLog(self._hypercorn)
         self._refusing = False
+        self._addresses: BoundAddresses | None = None
+
+    @property
+    def addresses(self) -> BoundAddresses | None:
+        """Where clients can connect; None before `run` has got that far."""
+        return self._addresses
 
     def stop(self) -> None:
         """Begin an orderly stop: `run` returns within the grace period and the time the application needs."""
@@ -93,6 +99,7 @@ class Server:
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 self._accept_all(listeners, tls, accepting, connections)
+                self._addresses = listeners.addresses
                 task_status.started(listeners.addresses)
                 await self._stopping.wait()
                 accepting.cancel_scope.cancel()

@@ -20,7 +20,7 @@ from firmware.core.errors import ForbiddenError, SetupError
 from firmware.subsystems.auth.files import Observed, observe
 from firmware.subsystems.auth.hashing import Hasher, PasswordHasher, StoredHash, decoy
 from firmware.subsystems.auth.password_file import PasswordFile
-from firmware.subsystems.auth.sessions import SessionStore, effective_lifetime_s
+from firmware.subsystems.auth.sessions import SessionInfo, SessionStore, effective_lifetime_s
 from firmware.subsystems.auth.totp import TotpSecret, split_code
 from firmware.subsystems.auth.verified_cache import VerifiedCache
 
@@ -129,15 +129,26 @@ class AuthService:
 
         *expire_s* is the requested lifetime (0 = as long as the configuration allows). Raises ForbiddenError.
         """
+        if not self.enabled:
+            await trio.lowlevel.checkpoint()
+            return None
+        return (await self.open_session(user, passwd, expire_s))[1]
+
+    async def open_session(self, user: str, passwd: str, expire_s: int = 0) -> tuple[SessionInfo, str]:
+        """Check the credentials and open a session; return what may be shown of it, and its token.
+
+        While authentication is off it is anybody's. Raises ForbiddenError.
+        """
         if not await self.check_password(user, passwd):
             raise ForbiddenError("expected a valid user, password and code, got a wrong one - at login")
-        if not self.enabled:
-            return None
         lifetime_s = effective_lifetime_s(expire_s, self._options.expire_s)
         logger.info(
             "User %s logged in, for %s", user, f"{lifetime_s} s" if lifetime_s else "an unlimited time"
         )
-        return self._sessions.open(user, lifetime_s)
+        token = self._sessions.open(user, lifetime_s)
+        info = self._sessions.info_of(token)
+        assert info is not None, "a session outlives its opening"
+        return info, token
 
     async def check_password(self, user: str, passwd: str) -> bool:
         """Return whether *passwd* (with the code appended if the second factor is on) is *user*'s.
@@ -182,6 +193,29 @@ class AuthService:
         ended = self._sessions.close_all_of(user)
         logger.info("User %s logged out, sessions ended: %d", user, ended)
         return ended
+
+    @property
+    def session_lifetime_s(self) -> int:
+        """The longest lifetime of a session in seconds; 0 = unlimited."""
+        return self._options.expire_s
+
+    def sessions(self) -> list[SessionInfo]:
+        """Return all open sessions, the least recently used first."""
+        return self._sessions.infos()
+
+    def end_session(self, session_id: str) -> bool:
+        """End the one session of that id; False if there is none."""
+        ended = self._sessions.close(session_id)
+        if ended is not None:
+            logger.info("A session of user %s was ended", ended.user)
+        return ended is not None
+
+    async def users(self) -> list[str]:
+        """Return everybody who can log in with a password; nobody needs to while authentication is off."""
+        if not self.enabled:
+            await trio.lowlevel.checkpoint()
+            return []
+        return list((await self._refresh()).accounts.accounts)
 
     def hold(self, token: str) -> AbstractContextManager[None]:
         """Return a context that keeps *token*'s session from expiring, if `extend` is configured.

@@ -23,6 +23,7 @@ TOKEN_BYTES: Final = 32
 # request loses its own least recently used ones, and cannot push out those of other users.
 MAX_SESSIONS: Final = 1024
 MAX_SESSIONS_PER_USER: Final = 512
+_ID_BYTES: Final = 8
 
 
 def effective_lifetime_s(requested_s: int, configured_s: int) -> int:
@@ -34,8 +35,17 @@ def effective_lifetime_s(requested_s: int, configured_s: int) -> int:
     return requested_s if configured_s == 0 else min(requested_s, configured_s)
 
 
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What may be shown of a session; `id` names it and gives nobody its token."""
+
+    id: str
+    user: str
+
+
 @dataclass(slots=True)
 class _Session:
+    id: str
     user: str
     lifetime_s: int
     expires_at: float
@@ -68,7 +78,9 @@ class SessionStore:
         self._drop_expired()
         self._make_room(user)
         token = secrets.token_hex(TOKEN_BYTES)
-        self._sessions[self._digest(token)] = _Session(user, lifetime_s, self._expiry(lifetime_s))
+        self._sessions[self._digest(token)] = _Session(
+            secrets.token_hex(_ID_BYTES), user, lifetime_s, self._expiry(lifetime_s)
+        )
         self._opened += 1
         return token
 
@@ -83,6 +95,26 @@ class SessionStore:
             return None
         self._sessions.move_to_end(digest)
         return session.user
+
+    def info_of(self, token: str) -> SessionInfo | None:
+        """Return what may be shown of the session of *token*, None if it is nobody's."""
+        if self.user_of(token) is None:
+            return None
+        session = self._sessions[self._digest(token)]
+        return SessionInfo(session.id, session.user)
+
+    def infos(self) -> list[SessionInfo]:
+        """Return what may be shown of all sessions, the least recently used first."""
+        self._drop_expired()
+        return [SessionInfo(session.id, session.user) for session in self._sessions.values()]
+
+    def close(self, session_id: str) -> SessionInfo | None:
+        """End the session of that id and return it; None if there is none."""
+        for digest, session in self._sessions.items():
+            if session.id == session_id:
+                del self._sessions[digest]
+                return SessionInfo(session.id, session.user)
+        return None
 
     def close_all_of(self, user: str) -> int:
         """End every session of *user*, held ones included, and return how many there were."""

@@ -191,3 +191,18 @@ def test_the_whole_table_is_bounded_and_held_sessions_go_last(clock: Clock) -> N
 def test_the_representation_shows_no_token(store: SessionStore) -> None:
     token = store.open("admin", 0)
     assert token not in repr(vars(store))
+
+
+def test_sessions_can_be_named_and_ended_one_by_one(store: SessionStore, clock: Clock) -> None:
+    tokens = [store.open("admin", 0), store.open("admin", 60), store.open("guest", 0)]
+    infos = store.infos()
+    assert [info.user for info in infos] == ["admin", "admin", "guest"]
+    assert len({info.id for info in infos}) == 3
+    assert [store.info_of(token) for token in tokens] == infos
+    assert not any(token.startswith(info.id) for token in tokens for info in infos)
+    assert store.close(infos[0].id) == infos[0]
+    assert store.close(infos[0].id) is None
+    assert [store.user_of(token) for token in tokens] == [None, "admin", "guest"]
+    assert store.info_of(tokens[0]) is None
+    clock.now += 60
+    assert store.infos() == [infos[2]]

@@ -1,0 +1,184 @@
+"""Computer systems: the target at the appliance's own front panel, and one at each port of a switch.
+
+Power is decided by the front panel's service; here ResetTypes become its calls and its state documents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import msgspec
+from quart import Response
+
+from api.redfish.answers import Document, read_body
+from api.redfish.errors import BaseMessage, HttpError
+from api.redfish.handles import OWN_SYSTEM, PORT_PREFIX, RedfishHandles
+from api.redfish.metadata import odata_type
+from api.redfish.resources import ROOT, Operation, Resource, collection, link
+from api.routing import Body, Call
+from firmware.core.errors import ValidatorError
+from firmware.core.validators import valid_redfish_reset_type
+from firmware.core.validators.power import REDFISH_RESET_TYPES
+from firmware.state.atx import AtxState
+from firmware.state.info import InfoState
+from firmware.subsystems.atx.service import AtxIsBusyError
+
+SYSTEMS: Final = f"{ROOT}/Systems"
+_PORT: Final = re.compile(PORT_PREFIX + r"(0|[1-9][0-9]{0,3})", re.ASCII)
+_NO_HOST_NAME: Final = re.compile(r"[^A-Za-z0-9_.]")
+
+type Action = Literal["on", "off", "off_hard", "reset_hard"]
+
+# PushPowerButton is the one that asks for no state.
+_ACTIONS: Final[Mapping[str, Action]] = {
+    "On": "on",
+    "ForceOn": "on",
+    "ForceOff": "off_hard",
+    "GracefulShutdown": "off",
+    "ForceRestart": "reset_hard",
+}
+
+
+class ResetRequest(msgspec.Struct):
+    """The body of ComputerSystem.Reset."""
+
+    ResetType: object = None
+
+
+def host_name(info: InfoState) -> str:
+    """Return the name of the appliance's own target: that of `meta`, else the machine's."""
+    server = (info.meta or {}).get("server")
+    host = server.get("host") if isinstance(server, Mapping) else None
+    return host if isinstance(host, str) and host else info.node.host
+
+
+def system(name: str, *, host: str, powered: bool, reachable: bool) -> Document:
+    """Return a system; *reachable* says whether its power LED can be read."""
+    uri = f"{SYSTEMS}/{name}"
+    return {
+        "@odata.id": uri,
+        "@odata.type": odata_type("ComputerSystem"),
+        "Id": name,
+        "Name": f"Target {host}",
+        "SystemType": "Physical",
+        "HostName": _NO_HOST_NAME.sub("_", host),
+        "PowerState": "On" if powered else "Off",
+        "Status": {"State": "Enabled" if reachable else "UnavailableOffline"},
+        "Links": {"ManagedBy": [link(f"{ROOT}/Managers/BMC")], "Chassis": [link(f"{ROOT}/Chassis/{name}")]},
+        "Actions": {
+            "#ComputerSystem.Reset": {
+                "ResetType@Redfish.AllowableValues": list(REDFISH_RESET_TYPES),
+                "target": f"{uri}/Actions/ComputerSystem.Reset",
+            },
+            # Advertised and not there, as in the reference (gotcha 66).
+            "#ComputerSystem.SetDefaultBootOrder": {
+                "target": f"{uri}/Actions/ComputerSystem.SetDefaultBootOrder"
+            },
+        },
+        "Boot": {"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": None},
+    }
+
+
+def own_system(atx: AtxState, info: InfoState) -> Document:
+    """Return the system at the appliance's own front panel."""
+    return system(
+        OWN_SYSTEM, host=host_name(info), powered=atx.leds.power, reachable=atx.enabled and atx.online
+    )
+
+
+def system_resources(handles: RedfishHandles) -> list[Resource]:
+    """List the resources of computer systems."""
+    atx, info, switch = handles.atx, handles.info, handles.switch
+
+    async def systems(_call: Call) -> Document:
+        uris = [f"{SYSTEMS}/{name}" for name in handles.system_names()]
+        return collection(SYSTEMS, "ComputerSystem", "Computer System Collection", uris)
+
+    async def show(call: Call) -> Document:
+        name = call.path_part("id")
+        port = _port_of(name)
+        if port is None:
+            return own_system(atx.state.value, await info.fresh_state())
+        ports = switch.ports()
+        if port >= len(ports):
+            raise _unknown(name)
+        return system(name, host=ports[port].name or name, powered=ports[port].powered, reachable=True)
+
+    async def reset(call: Call) -> Response:
+        port = _port_of(call.path_part("id"))
+        reset_type = _reset_type((await read_body(call, ResetRequest)).ResetType)
+        power = atx if port is None else switch.power_of(port)
+        if port is None and not atx.state.value.enabled:
+            return Response(b"", 204)
+        if reset_type == "PushPowerButton":
+            await power.click("power")
+        else:
+            await power.power(_ACTIONS[reset_type])
+        return Response(b"", 204)
+
+    async def change(_call: Call) -> Response:
+        return Response(b"", 204)
+
+    return [
+        Resource(SYSTEMS, "the computer systems", systems),
+        Resource(
+            f"{SYSTEMS}/<id>",
+            "one computer system: 0 is the appliance's own, SwitchPort<N> one at a switch",
+            show,
+            operations={
+                "PATCH": Operation(
+                    change,
+                    "accepted for any system and any body",
+                    Body("application/json", dict[str, object], required=False),
+                    conditional=True,
+                )
+            },
+            errors=(HttpError,),
+        ),
+        Resource(
+            f"{SYSTEMS}/<id>/Actions/ComputerSystem.Reset",
+            operations={
+                "POST": Operation(
+                    reset,
+                    "power a system on or off, or reset it",
+                    Body("application/json", ResetRequest),
+                    errors=(HttpError, AtxIsBusyError),
+                )
+            },
+        ),
+    ]
+
+
+def _port_of(name: str) -> int | None:
+    """Return the switch port of a system's id, None for the appliance's own. Raises HttpError."""
+    if name == OWN_SYSTEM:
+        return None
+    match = _PORT.fullmatch(name)
+    if match is None:
+        raise _unknown(name)
+    return int(match[1])
+
+
+def _unknown(name: str) -> HttpError:
+    return HttpError(
+        f"expected 0 or SwitchPort<N> of a port that is there, got {name[:80]!r} - at the system's id",
+        BaseMessage("ResourceNotFound", ("ComputerSystem", name[:80])),
+    )
+
+
+def _reset_type(raw: object) -> str:
+    action, parameter = "ComputerSystem.Reset", "ResetType"
+    if raw is None:
+        raise HttpError(
+            f"expected one of {', '.join(REDFISH_RESET_TYPES)}, got nothing - at ResetType",
+            BaseMessage("ActionParameterMissing", (action, parameter), (f"#/{parameter}",)),
+        )
+    try:
+        return valid_redfish_reset_type(raw)
+    except ValidatorError as exc:
+        args = (str(raw)[:80], parameter, action)
+        raise HttpError(
+            str(exc), BaseMessage("ActionParameterValueNotInList", args, (f"#/{parameter}",))
+        ) from None
