@@ -37,6 +37,11 @@ build: console
     rm -rf build dist
     {{ bin }}/python -m build --no-isolation
 
+[doc("Make the keymaps again of the installed XKB layouts")]
+[group("build")]
+keymaps:
+    PYTHONPATH=hil {{ bin }}/python -m tools.generate_keymaps
+
 [doc("Compile the hash-pinned locks again")]
 [group("build")]
 lock:

@@ -29,6 +29,7 @@ from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.service import HidService
+from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
@@ -51,6 +52,7 @@ class Appliance:
     supervisor: Supervisor
     auth: AuthService
     hid: HidService
+    typist: Typist
     atx: AtxService
     gpio: GpioService
     streamer: StreamerService

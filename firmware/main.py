@@ -49,7 +49,9 @@ from firmware.core.supervise import Supervisor, leaves
 from firmware.core.version import farhand_version
 from firmware.settings import LoadedSettings, load
 from firmware.subsystems.atx.service import AtxService
+from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
+from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
 
@@ -127,6 +129,8 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         link=board.link,
         controller=board.hid_controller,
     )
+    keymaps = await trio.to_thread.run_sync(Keymaps, kvmd.hid.keymap)
+    typist = Typist(hid, keymaps)
     atx = AtxService(
         kvmd.atx,
         power_led=board.power_led,
@@ -139,13 +143,24 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
     info = make_information(loaded, board)
     sessions = SessionsService(input_devices=hid, video=streamer)
     gpio = make_gpio(loaded, board, supervisor)
-    hub = Hub(event_sources(gpio=gpio, hid=hid, atx=atx, streamer=streamer, info=info, sessions=sessions))
+    hub = Hub(
+        event_sources(
+            gpio=gpio,
+            hid=hid,
+            keymaps=keymaps,
+            atx=atx,
+            streamer=streamer,
+            info=info,
+            sessions=sessions,
+        )
+    )
 
     def statistics() -> Mapping[str, object]:
         return {
             "auth": auth.statistics(),
             "hid": hid.statistics(),
             "gpio": gpio.statistics(),
+            "typing": typist.statistics(),
             "streamer": streamer.statistics(),
             "info": info.statistics(),
             "sessions": sessions.statistics(),
@@ -156,7 +171,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
     routes: list[Route] = [
         *auth_routes(auth, allow_redirects=kvmd.auth.allow_redirects),
         *info_routes(info),
-        *hid_routes(hid),
+        *hid_routes(hid, typist),
         *atx_routes(atx),
         *gpio_routes(gpio),
         *streamer_routes(streamer),
@@ -176,6 +191,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         supervisor=supervisor,
         auth=auth,
         hid=hid,
+        typist=typist,
         atx=atx,
         gpio=gpio,
         streamer=streamer,

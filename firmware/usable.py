@@ -14,13 +14,13 @@ from firmware.core.config.tree import Position
 from firmware.settings import LoadedSettings
 from firmware.settings.loading import BOARD
 from firmware.subsystems.auth.config import HtpasswdAuthConfig
+from firmware.subsystems.hid.keymap_files import US, is_available, our_names
 
 _DEFAULT = Position("the defaults")
 
 _NOT_READ_YET = (
     "kvmd/auth/internal/force_users",
     "kvmd/auth/usc",
-    "kvmd/hid/keymap",
     "kvmd/hid/noop",
     "kvmd/log_reader",
     "kvmd/msd/read_chunk_size",
@@ -54,8 +54,11 @@ def check(loaded: LoadedSettings) -> list[str]:
     if errors:
         raise ConfigurationError(errors)
     return [
-        str(_problem(loaded, path, "is set, which this version does not do yet"))
-        for path in _unserved(loaded)
+        *(str(_problem(loaded, path, message)) for path, message in _replaced(loaded)),
+        *(
+            str(_problem(loaded, path, "is set, which this version does not do yet"))
+            for path in _unserved(loaded)
+        ),
     ]
 
 
@@ -88,6 +91,14 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
                 path.read_bytes()
             except OSError as exc:
                 yield f"farhand/tls/{name}", f"cannot be read: {path}: {exc.strerror}"
+
+
+def _replaced(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
+    """Yield what is not there and has something else take its place."""
+    keymap = loaded.settings.kvmd.hid.keymap
+    if not is_available(keymap):
+        known = ", ".join(our_names())
+        yield "kvmd/hid/keymap", f"expected one of {known}, got {keymap.name!r}: {US} is used"
 
 
 def _unserved(loaded: LoadedSettings) -> Iterator[str]:

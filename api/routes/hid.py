@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from quart import Response
 
 from api.params import Param
-from api.routing import Access, Call, Route, envelope
+from api.routing import Access, Answer, Body, Call, Handler, Route, envelope
+from api.text_body import text_of
 from firmware.core.validators import (
     valid_bool,
     valid_coord,
@@ -14,26 +18,51 @@ from firmware.core.validators import (
     valid_keyboard_output,
     valid_mouse_button,
     valid_mouse_output,
+    valid_print_delay,
+    valid_print_limit,
     valid_shortcut_keys,
 )
+from firmware.state.hid import HidState, KeymapsState
 from firmware.subsystems.hid.service import HidService
+from firmware.subsystems.hid.typist import HidTypingInterruptedError, Typist
 
-KEYBOARD_OUTPUT = Param[str | None]("keyboard_output", valid_keyboard_output, None)
-MOUSE_OUTPUT = Param[str | None]("mouse_output", valid_mouse_output, None)
-JIGGLER = Param[bool | None]("jiggler", valid_bool, None)
-CONNECTED = Param("connected", valid_bool)
-KEYS = Param("keys", valid_shortcut_keys)
-KEY = Param("key", valid_key_name)
-STATE = Param[bool | None]("state", valid_bool, None, "absent: press and release")
+PRINT_BODY_LIMIT_BYTES = 1 << 20
+SLOW_DELAY_S = 0.02
+
+KEYBOARD_OUTPUT = Param[str | None](
+    "keyboard_output", valid_keyboard_output, None, "one that the backend lacks is ignored"
+)
+MOUSE_OUTPUT = Param[str | None](
+    "mouse_output", valid_mouse_output, None, "one that the backend lacks is ignored"
+)
+JIGGLER = Param[bool | None]("jiggler", valid_bool, None, "whether it moves the mouse while nobody does")
+CONNECTED = Param("connected", valid_bool, description="whether the devices are plugged in")
+KEYS = Param("keys", valid_shortcut_keys, description="names of keys, by commas, in the order of pressing")
+KEY = Param("key", valid_key_name, description="the name of a key; case matters")
+STATE = Param[bool | None]("state", valid_bool, None, "press or release; absent: press and release")
 FINISH = Param("finish", valid_bool, False, "release a non-modifier key right after its press")
-BUTTON = Param("button", valid_mouse_button)
-TO_X, TO_Y = Param("to_x", valid_coord), Param("to_y", valid_coord)
-DELTA_X, DELTA_Y = Param("delta_x", valid_delta), Param("delta_y", valid_delta)
+BUTTON = Param("button", valid_mouse_button, description="the name of a mouse button")
+TO_X = Param("to_x", valid_coord, description="to the right of the screen's centre")
+TO_Y = Param("to_y", valid_coord, description="below the screen's centre")
+DELTA_X = Param("delta_x", valid_delta, description="to the right")
+DELTA_Y = Param("delta_y", valid_delta, description="down; for the wheel, up")
+LIMIT = Param("limit", valid_print_limit, 1024, "the most characters to type; 0: all")
+SLOW = Param("slow", valid_bool, False, f"makes {SLOW_DELAY_S} the default of delay")
+DELAY = Param[float | None]("delay", valid_print_delay, None, "seconds before each key event")
 
 
-def hid_routes(hid: HidService) -> list[Route]:
+class Inactivity(msgspec.Struct, frozen=True):
+    """Whole seconds since the last event."""
+
+    inactivity: int
+
+
+def hid_routes(hid: HidService, typist: Typist) -> list[Route]:
     """List the routes of keyboard and mouse."""
+    return [*_device_routes(hid), *_text_routes(typist), *_event_routes(hid)]
 
+
+def _device_routes(hid: HidService) -> list[Route]:
     async def state(_call: Call) -> Response:
         return envelope(hid.state.value)
 
@@ -57,8 +86,91 @@ def hid_routes(hid: HidService) -> list[Route]:
         return envelope()
 
     async def inactivity(_call: Call) -> Response:
-        return envelope({"inactivity": int(hid.inactivity_s())})
+        return envelope(Inactivity(int(hid.inactivity_s())))
 
+    user = Access.USER
+    return [
+        Route(
+            "GET",
+            "/api/hid",
+            user,
+            state,
+            summary="keyboard, mouse, jiggler: what is online and active",
+            answers=(Answer(HidState),),
+        ),
+        Route(
+            "POST",
+            "/api/hid/set_params",
+            user,
+            set_params,
+            (KEYBOARD_OUTPUT, MOUSE_OUTPUT, JIGGLER),
+            summary="choose outputs, switch the jiggler",
+        ),
+        Route(
+            "POST",
+            "/api/hid/set_connected",
+            user,
+            set_connected,
+            (CONNECTED,),
+            summary="plug or unplug the devices, where the backend can",
+        ),
+        Route("POST", "/api/hid/reset", user, reset, summary="release everything, reset the devices"),
+        Route(
+            "GET",
+            "/api/hid/inactivity",
+            user,
+            inactivity,
+            summary="seconds since the last event",
+            answers=(Answer(Inactivity),),
+        ),
+    ]
+
+
+def _text_routes(typist: Typist) -> list[Route]:
+    keymaps = typist.keymaps
+    keymap = Param[str | None](
+        "keymap",
+        keymaps.valid_name,
+        None,
+        "the layout of the target; absent: the configured one",
+        schema={"type": "string", "enum": list(keymaps.state.value.keymaps.available)},
+    )
+
+    async def available(_call: Call) -> Response:
+        return envelope(keymaps.state.value)
+
+    async def type_text(call: Call) -> Response:
+        limit, name, slow, delay_s = call[LIMIT], call[keymap], call[SLOW], call[DELAY]
+        text = text_of(call.request, await call.request.body)
+        if delay_s is None:
+            delay_s = SLOW_DELAY_S if slow else 0.0
+        await typist.type_text(text[:limit] if limit else text, name or keymaps.default, delay_s=delay_s)
+        return envelope()
+
+    return [
+        Route(
+            "GET",
+            "/api/hid/keymaps",
+            Access.USER,
+            available,
+            summary="the keymaps for typing text",
+            answers=(Answer(KeymapsState),),
+        ),
+        Route(
+            "POST",
+            "/api/hid/print",
+            Access.USER,
+            type_text,
+            (LIMIT, keymap, SLOW, DELAY),
+            summary="type a text; answers when all of it is queued",
+            body_limit_bytes=PRINT_BODY_LIMIT_BYTES,
+            body=Body("text/plain", description="the text, in the charset of Content-Type or UTF-8"),
+            errors=(HidTypingInterruptedError,),
+        ),
+    ]
+
+
+def _event_routes(hid: HidService) -> list[Route]:
     async def send_shortcut(call: Call) -> Response:
         await hid.send_shortcut(call[KEYS])
         return envelope()
@@ -91,18 +203,14 @@ def hid_routes(hid: HidService) -> list[Route]:
         await hid.send_mouse_wheel([(call[DELTA_X], call[DELTA_Y])])
         return envelope()
 
-    events = "/api/hid/events"
-    user = Access.USER
+    def event(name: str, handler: Handler, params: tuple[Param[Any], ...], summary: str) -> Route:
+        return Route("POST", f"/api/hid/events/{name}", Access.USER, handler, params, summary)
+
     return [
-        Route("GET", "/api/hid", user, state),
-        Route("POST", "/api/hid/set_params", user, set_params, (KEYBOARD_OUTPUT, MOUSE_OUTPUT, JIGGLER)),
-        Route("POST", "/api/hid/set_connected", user, set_connected, (CONNECTED,)),
-        Route("POST", "/api/hid/reset", user, reset),
-        Route("GET", "/api/hid/inactivity", user, inactivity),
-        Route("POST", f"{events}/send_shortcut", user, send_shortcut, (KEYS,)),
-        Route("POST", f"{events}/send_key", user, send_key, (KEY, STATE, FINISH)),
-        Route("POST", f"{events}/send_mouse_button", user, send_mouse_button, (BUTTON, STATE)),
-        Route("POST", f"{events}/send_mouse_move", user, send_mouse_move, (TO_X, TO_Y)),
-        Route("POST", f"{events}/send_mouse_relative", user, send_mouse_relative, (DELTA_X, DELTA_Y)),
-        Route("POST", f"{events}/send_mouse_wheel", user, send_mouse_wheel, (DELTA_X, DELTA_Y)),
+        event("send_shortcut", send_shortcut, (KEYS,), "press keys in order, release them in reverse"),
+        event("send_key", send_key, (KEY, STATE, FINISH), "press, release or click a key"),
+        event("send_mouse_button", send_mouse_button, (BUTTON, STATE), "press, release or click a button"),
+        event("send_mouse_move", send_mouse_move, (TO_X, TO_Y), "move an absolute mouse"),
+        event("send_mouse_relative", send_mouse_relative, (DELTA_X, DELTA_Y), "move a relative mouse"),
+        event("send_mouse_wheel", send_mouse_wheel, (DELTA_X, DELTA_Y), "turn the wheel"),
     ]

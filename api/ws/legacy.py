@@ -10,7 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from api.ws.wire.state_diff import State
 
-_PLAIN = {"hid": "hid_state", "atx": "atx_state", "streamer": "streamer_state", "msd": "msd_state"}
+_PLAIN = {
+    "hid": "hid_state",
+    "hid_keymaps": "hid_keymaps_state",
+    "atx": "atx_state",
+    "streamer": "streamer_state",
+    "msd": "msd_state",
+}
 _INFO_PREFIX = "info."
 
 

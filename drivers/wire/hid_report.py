@@ -69,6 +69,10 @@ class KeyboardReports:
         """Whether nothing is held."""
         return not self._modifiers and not any(self._slots)
 
+    def holds(self, key: Key) -> bool:
+        """Return whether *key* is down."""
+        return bool(self._modifiers & key.modifier_bit) if key.modifier_bit else key.usage in self._slots
+
     def press(self, key: Key) -> list[bytes]:
         """Press *key*; a key that is already down is released first, a seventh one clears the other six."""
         reports = self.release(key)
@@ -84,13 +88,11 @@ class KeyboardReports:
 
     def release(self, key: Key) -> list[bytes]:
         """Release *key*; it leaves a hole, so that the other keys keep their slots."""
+        if not self.holds(key):
+            return []
         if key.modifier_bit:
-            if not self._modifiers & key.modifier_bit:
-                return []
             self._modifiers &= ~key.modifier_bit
         else:
-            if key.usage not in self._slots:
-                return []
             self._slots[self._slots.index(key.usage)] = 0
         return [self.report]
 

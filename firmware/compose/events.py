@@ -9,6 +9,7 @@ from api.ws.wire.state_diff import Shape
 from firmware.core.cell import Cell
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.gpio.service import GpioService
+from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.sessions.service import SessionsService
@@ -19,6 +20,7 @@ def event_sources(
     *,
     gpio: GpioService,
     hid: HidService,
+    keymaps: Keymaps,
     atx: AtxService,
     streamer: StreamerService,
     info: InfoService,
@@ -29,6 +31,7 @@ def event_sources(
     return [
         Source("gpio", gpio.state, Shape(deeper=frozenset({"state"}), only_whole=frozenset({"model"}))),
         Source("hid", hid.state, Shape(whole=True)),
+        Source("hid_keymaps", keymaps.state, Shape(whole=True)),
         Source("atx", atx.state, Shape(whole=True)),
         Source(
             "streamer",

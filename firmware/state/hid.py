@@ -54,3 +54,16 @@ class HidState(msgspec.Struct, frozen=True):
     keyboard: KeyboardState = KeyboardState()
     mouse: MouseState = MouseState()
     jiggler: JigglerState = JigglerState()
+
+
+class KeymapNames(msgspec.Struct, frozen=True):
+    """Keymaps for typing text: which there are, and which is used if none is asked for."""
+
+    default: str
+    available: tuple[str, ...]
+
+
+class KeymapsState(msgspec.Struct, frozen=True):
+    """The shape of `GET /api/hid/keymaps` and of the event `hid_keymaps`."""
+
+    keymaps: KeymapNames

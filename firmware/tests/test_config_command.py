@@ -29,6 +29,17 @@ def dump(directory: Path) -> tuple[int, str]:
     return command_dump(directory, out), out.getvalue()
 
 
+def test_check_tells_of_a_keymap_that_is_not_there(tmp_path: Path) -> None:
+    override = tmp_path / "override.yaml"
+    override.write_text(f"kvmd: {{hid: {{keymap: {tmp_path}/klingon}}}}\n")
+    status, text = check(tmp_path)
+    assert status == 0
+    assert "override.yaml:1: kvmd/hid/keymap: expected one of ar, bepo" in text
+    assert "got 'klingon': en-us is used" in text
+    (tmp_path / "klingon.toml").write_text("[keys]\n")
+    assert "0 warnings" in check(tmp_path)[1]
+
+
 def test_check_of_a_good_directory(tmp_path: Path) -> None:
     (tmp_path / "override.yaml").write_text("kvmd:\n  atx:\n    click_delay: 0.2\n    delay: 1\n")
     status, text = check(tmp_path)

@@ -49,14 +49,19 @@ class ReportQueue:
         while len(self._reports) > self._capacity:
             await self._put_lot.park()
 
-    def replace(self, reports: list[bytes]) -> None:
-        """Drop what waits and queue *reports* instead, as a release-all does; never blocks."""
-        self.dropped += len(self._reports)
+    def replace(self, reports: list[bytes]) -> int:
+        """Drop what waits and queue *reports* instead, as a release-all does; never blocks.
+
+        Return how many were dropped.
+        """
+        dropped = len(self._reports)
+        self.dropped += dropped
         self._reports.clear()
         if self._accepting:
             self._reports.extend(reports)
             self._get_lot.unpark_all()
         self._put_lot.unpark_all()
+        return dropped
 
     async def get(self) -> bytes:
         """Wait for the next report and take it."""

@@ -11,6 +11,7 @@ import logging
 import math
 import random
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 import trio
@@ -82,6 +83,8 @@ class HidService:
         self._rng = rng or random.Random()  # noqa: S311 - spreads jiggles, not a secret
         self._keyboard_port = keyboard
         self._last_event_time = trio.current_time()
+        self.key_events_discarded = 0
+        """How often a release-all has dropped key events that were queued."""
         self.heartbeats = {"hid": Heartbeat()}
         """By the names of the tasks whose loops beat."""
         self._keyboard = KeyboardReports()
@@ -304,8 +307,16 @@ class HidService:
                 await self.send_key(pressed[-1], False)
                 pressed.pop()
         finally:
-            for name in reversed(pressed):
-                self._keyboard_writer.queue.put_nowait(self._keyboard.release(KEYS[name]))
+            self.release_nowait(reversed(pressed))
+
+    def release_nowait(self, names: Iterable[str]) -> None:
+        """Release keys without waiting for room, for whoever is being cancelled."""
+        for name in names:
+            self._keyboard_writer.queue.put_nowait(self._keyboard.release(KEYS[name]))
+
+    def holds(self, name: str) -> bool:
+        """Return whether a key is down, as far as it is up to us."""
+        return self._keyboard.holds(KEYS[name])
 
     async def send_mouse_button(self, name: str, state: bool) -> None:
         """Press or release a button of the active mouse."""
@@ -342,7 +353,8 @@ class HidService:
 
     def release_all(self) -> None:
         """Drop what is queued and release every key and button, for everybody (websocket.md 1.8)."""
-        self._keyboard_writer.queue.replace(self._keyboard.clear())
+        if self._keyboard_writer.queue.replace(self._keyboard.clear()):
+            self.key_events_discarded += 1
         for mouse in self._devices():
             mouse.writer.queue.replace(mouse.reports.clear())
 
