@@ -154,6 +154,7 @@ class KvmSwitchDriver:
         return self._pace.poll_s
 
     async def _select(self, port: int) -> None:
+        first = self._reports
         for _ in range(ATTEMPTS):
             before = self._reports
             await self._send(self._wire.select(port))
@@ -164,7 +165,7 @@ class KvmSwitchDriver:
                 await self._ask()
             if self._reports > before and self._port == port:
                 return
-        if self._reports == before:
+        if self._reports == first:
             raise self._silent()
         where = "none" if self._port is None else str(self._port)
         raise NotSupportedError(f"expected {self._name} to select pin {port}, got pin {where}")
@@ -200,7 +201,7 @@ class KvmSwitchDriver:
                 data = await stream.receive_some(_RECEIVE_BYTES)
             if not data:
                 raise DeviceGoneError(f"{self._name} closed the connection")
-            for port in decoder.feed(data):
+            for port in decoder.feed(bytes(data)):
                 now = trio.current_time()
                 asked = self._asked_at > self._reported_at
                 self._beats |= port == self._port and not asked and now - self._reported_at >= BEAT_S

@@ -9,11 +9,11 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
+from peers.driver_runs import fault_of, until_phase
 from peers.kvm_switches import ExtronSwitch, EzcooSwitch, Hk4401Switch, KvmSwitch, PwaySwitch, TesmartSwitch
 from peers.serial_line import Cable, Pty, ending_of, play, playing, until
 from peers.tcp_device import tcp_device
@@ -88,10 +88,6 @@ async def selected(driver: ChannelDriver, count: int = 4) -> list[int]:
 def steps(selections: list[int]) -> list[int]:
     """Without the repetitions: a command may come twice."""
     return [port for index, port in enumerate(selections) if index == 0 or port != selections[index - 1]]
-
-
-async def until_phase(supervisor: Supervisor, phase: TaskPhase) -> None:
-    await until(lambda: any(task.phase is phase for task in supervisor.tasks.value.values()))
 
 
 async def until_selected(driver: ChannelDriver, expected: list[int]) -> None:
@@ -353,16 +349,8 @@ class TestTesmartByTcp:
         cable = Cable()
         async with tcp_device(TesmartSwitch(), cable) as device:
             driver = self.driver(device.port, timeout_s=SHORT_S, state_poll_s=0.05)
-            async with trio.open_nursery() as nursery:
-                await nursery.start(partial(self._ends_with, driver, DeviceTimeoutError))
-                cable.mute = True
-
-    @staticmethod
-    async def _ends_with(
-        driver: TesmartDriver, error: type[Exception], task_status: trio.TaskStatus[None]
-    ) -> None:
-        with trio.fail_after(AMPLE_S), pytest.raises(error):
-            await driver.run(task_status=task_status)
+            fault = await fault_of(driver.run, lambda: setattr(cable, "mute", True))
+        assert isinstance(fault, DeviceTimeoutError)
 
     async def test_nobody_listens(self) -> None:
         async with tcp_device(TesmartSwitch()) as device:
