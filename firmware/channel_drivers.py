@@ -7,21 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
+from drivers.channels.anelpwr import AnelpwrDriver
+from drivers.channels.extron import ExtronDriver
+from drivers.channels.ezcoo import EzcooDriver
+from drivers.channels.hue import HueDriver
 from drivers.channels.lines import LinesDriver
 from drivers.channels.locator import LocatorDriver
 from drivers.channels.noop import NoopDriver
+from drivers.channels.pway import PwayDriver
+from drivers.channels.tesmart import TesmartDriver
 from drivers.channels.wol import WolDriver
+from drivers.channels.xh_hk4401 import XhHk4401Driver
 from drivers.gpio.line import LineSource
 from drivers.ports import ChannelDriver, ChannelInput, ChannelOutput
 from firmware.boards.board import Board
 from firmware.subsystems.gpio.driver_config import (
+    AnelpwrDriverConfig,
+    ExtronDriverConfig,
+    EzcooDriverConfig,
+    HueDriverConfig,
     LineDriverConfig,
     LocatorDriverConfig,
     NoopDriverConfig,
+    PwayDriverConfig,
+    TesmartDriverConfig,
     WolDriverConfig,
+    XhHk4401DriverConfig,
 )
 
 
@@ -68,11 +83,79 @@ def _wol(config: WolDriverConfig, _needs: ChannelNeeds) -> ChannelDriver:
     return WolDriver(ip=config.ip, port=config.port, mac=config.mac)
 
 
+def _tesmart(config: TesmartDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return TesmartDriver(
+        needs.outputs,
+        host=config.host.strip(),
+        port=config.port,
+        device="" if config.device is None else str(config.device),
+        speed_baud=config.speed,
+        timeout_s=config.timeout,
+        switch_delay_s=config.switch_delay,
+        state_poll_s=config.state_poll,
+    )
+
+
+def _ezcoo(config: EzcooDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return EzcooDriver(
+        needs.outputs,
+        device=str(config.device),
+        speed_baud=config.speed,
+        read_timeout_s=config.read_timeout,
+        protocol=config.protocol,
+    )
+
+
+def _serial_switch(
+    make: type[XhHk4401Driver | PwayDriver | ExtronDriver],
+    config: XhHk4401DriverConfig | PwayDriverConfig | ExtronDriverConfig,
+    needs: ChannelNeeds,
+) -> ChannelDriver:
+    # Each has one protocol only.
+    return make(
+        needs.outputs,
+        device=str(config.device),
+        speed_baud=config.speed,
+        read_timeout_s=config.read_timeout,
+    )
+
+
+def _hue(config: HueDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return HueDriver(
+        needs.inputs,
+        needs.outputs,
+        url=config.url,
+        token=config.token,
+        verify=config.verify,
+        state_poll_s=config.state_poll,
+        timeout_s=config.timeout,
+    )
+
+
+def _anelpwr(config: AnelpwrDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return AnelpwrDriver(
+        needs.outputs,
+        url=config.url,
+        user=config.user,
+        passwd=config.passwd,
+        verify=config.verify,
+        state_poll_s=config.state_poll,
+        timeout_s=config.timeout,
+    )
+
+
 FACTORIES: Final[Mapping[type, Factory]] = MappingProxyType(
     {
         LineDriverConfig: _lines,
         LocatorDriverConfig: _locator,
         NoopDriverConfig: _noop,
         WolDriverConfig: _wol,
+        TesmartDriverConfig: _tesmart,
+        EzcooDriverConfig: _ezcoo,
+        XhHk4401DriverConfig: partial(_serial_switch, XhHk4401Driver),
+        PwayDriverConfig: partial(_serial_switch, PwayDriver),
+        ExtronDriverConfig: partial(_serial_switch, ExtronDriver),
+        HueDriverConfig: _hue,
+        AnelpwrDriverConfig: _anelpwr,
     }
 )

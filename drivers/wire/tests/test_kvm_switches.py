@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.wire import extron, ezcoo, pway, tesmart, xh_hk4401
@@ -68,6 +68,7 @@ def fed(decoder: PortDecoder, *pieces: bytes) -> list[int | None]:
 
 
 @pytest.mark.parametrize("name", WIRES)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_every_report_is_found_once_however_the_stream_is_cut(name: str, data: st.DataObject) -> None:
     stream, ports = data.draw(conversations(name))
@@ -87,6 +88,7 @@ def test_a_stream_cut_at_every_byte_says_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WIRES)
+@settings(max_examples=50)
 @given(st.binary(max_size=600))
 def test_any_garbage_is_survived_and_makes_no_port_that_there_is_not(name: str, garbage: bytes) -> None:
     decoder = WIRES[name].decoder()
