@@ -79,6 +79,11 @@ rig-all: console
 rig-shell:
     PYTHONPATH=hil {{ bin }}/python -m rig shell
 
+[doc("Schemathesis from the API's own description against a live appliance; ARGS go to it")]
+[group("check")]
+fuzz-api *ARGS:
+    {{ bin }}/python -m tools.api_fuzz "$@"
+
 [doc("Only the quick tests: no guest, no browser, nothing slow")]
 [group("check")]
 quick *ARGS:

@@ -15,7 +15,7 @@ from typing import Any, override
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Response, request, websocket
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.credentials import TOKEN_COOKIE, Identity, identify, presented
 from api.errors import answer_to, framework_answer, refusal
@@ -79,7 +79,8 @@ class Application(FrontApp):
             for route in front.routes
             if route.body_limit_bytes is not None
         }
-        for path, by_method in _by_path(front.routes).items():
+        self._routes = _by_path(front.routes)
+        for path, by_method in self._routes.items():
             self.add_url_rule(
                 path,
                 endpoint=path,
@@ -89,7 +90,7 @@ class Application(FrontApp):
                 strict_slashes=True,
             )
         self.add_websocket(CONTROL_SOCKET_PATH, view_func=self._control_socket, strict_slashes=False)
-        self.register_error_handler(HTTPException, framework_answer)
+        self.register_error_handler(HTTPException, self._framework_answer)
         self.after_request(_add_security_headers)
         self.after_request(_dress_for_redfish)
 
@@ -111,10 +112,7 @@ class Application(FrontApp):
         route = by_method.get(request.method)
         what = f"{request.method} {request.path}"
         if route is None:
-            allowed = ", ".join(sorted(by_method))
-            answer = error_envelope(405, "MethodNotAllowedError", f"expected {allowed}, got {request.method}")
-            answer.headers["Allow"] = allowed
-            return answer
+            return _method_not_allowed(by_method)
         try:
             identity = await self._caller(route.access)
         except OperationError as exc:
@@ -125,6 +123,13 @@ class Application(FrontApp):
             if is_disconnect(exc):
                 raise  # nobody is left to answer, and it is no bug of ours
             return answer_to(exc, what)
+
+    def _framework_answer(self, error: HTTPException) -> Response:
+        if isinstance(error, MethodNotAllowed):
+            # Werkzeug knows only the methods that any route may have.
+            path, _ = self.create_url_adapter(request).match(method="GET")  # type: ignore[union-attr] # a request's
+            return _method_not_allowed(self._routes[path])
+        return framework_answer(error)
 
     async def _caller(self, access: Access) -> Identity:
         if access is Access.PUBLIC:
@@ -163,6 +168,13 @@ def _by_path(routes: Sequence[Route]) -> Mapping[str, Mapping[str, Route]]:
             raise ValueError(f"expected one handler for {route.method} {route.path}, got two")
         methods[route.method] = route
     return paths
+
+
+def _method_not_allowed(by_method: Mapping[str, Route]) -> Response:
+    allowed = ", ".join(sorted(by_method))
+    answer = error_envelope(405, "MethodNotAllowedError", f"expected {allowed}, got {request.method}")
+    answer.headers["Allow"] = allowed
+    return answer
 
 
 def _view(app: Application, by_method: Mapping[str, Route]) -> Callable[..., Awaitable[Response]]:

@@ -16,7 +16,7 @@ from firmware.core.supervise import leaves
 logger = logging.getLogger(__name__)
 
 _TITLES = {401: "401 Authorization Required", 403: "403 Forbidden", 413: "413 Request Entity Too Large"}
-_FRAMEWORK_ERRORS = {404: "NotFoundError", 405: "MethodNotAllowedError", 413: "BodyTooLargeError"}
+_FRAMEWORK_ERRORS = {404: "NotFoundError", 413: "BodyTooLargeError"}
 
 
 def answer_to(error: Exception, what: str) -> Response:

@@ -140,6 +140,9 @@ async def test_unknown_routes_and_methods_are_answered_before_credentials(live: 
         assert answer.headers["allow"] == "GET"
         assert (await client.head("/api/atx")).status_code == 405
         assert (await client.options("/api/atx")).status_code == 405
+        answer = await client.request("TRACE", "/api/atx/power")
+        await live.refused(answer, 405, "MethodNotAllowedError")
+        assert answer.headers["allow"] == "POST"
 
 
 async def test_trailing_and_doubled_slashes_are_accepted(live: Any) -> None:
