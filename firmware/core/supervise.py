@@ -164,7 +164,9 @@ class Supervisor:
         delay_s = None if hopeless else self._backoff.delay_s(failures_in_a_row, self._rng)
         if is_fault:
             what_next = "not tried again" if delay_s is None else f"next attempt in {delay_s:.2f} s"
-            logger.warning("%s: %s (%s)", name, summary, what_next)
+            # A device that is away for a night would fill the log with one sentence.
+            level = logging.DEBUG if summary == state.last_error else logging.WARNING
+            logger.log(level, "%s: %s (%s)", name, summary, what_next)
         else:
             logger.error("%s: a bug ended the task: %s", name, summary, exc_info=error)
         self._update(
@@ -187,6 +189,11 @@ class Supervisor:
             tasks = self.tasks.value
             if all(name in tasks and tasks[name].phase is not TaskPhase.STARTING for name in names):
                 return
+
+    def hasten(self, name: str) -> None:
+        """Let *name* try again now if it waits for its next attempt: its device is said to be back."""
+        if name in self._records and self.tasks.value[name].phase is TaskPhase.BACKING_OFF:
+            self.restart(name)
 
     def restart(self, name: str) -> None:
         """End the present attempt or wait of *name* and start it again at once. Raises KeyError."""

@@ -210,3 +210,34 @@ async def test_settled_waits_for_the_first_outcome_good_or_bad(autojump_clock: M
         await supervisor.settled(["bad", "slow"])
         assert trio.current_time() - start == 3
         nursery.cancel_scope.cancel()
+
+
+async def test_a_task_whose_device_is_back_need_not_wait(autojump_clock: MockClock) -> None:
+    start = trio.current_time()
+    script = Script(*[DeviceGoneError("x")] * 4)
+    supervisor = Supervisor(backoff=EXACT)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervisor.supervise, "the.task", script.run)
+        await trio.sleep(7.5)
+        supervisor.hasten("the.task")
+        await trio.sleep(0.1)
+        supervisor.hasten("nobody")
+        assert [at - start for at in script.started_at] == [0, 1, 3, 7, 7.5]
+        assert supervisor.tasks.value["the.task"].phase is TaskPhase.ONLINE
+        supervisor.hasten("the.task")
+        await trio.sleep(1)
+        assert len(script.started_at) == 5, "a task that works is left alone"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_fault_that_does_not_change_is_told_once(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    faults = [DeviceGoneError("away")] * 5 + [DeviceGoneError("burning")] + [DeviceGoneError("away")]
+    await supervised(Script(*faults), 60, Supervisor(backoff=EXACT))
+    assert [record.message.split(" (")[0] for record in caplog.records] == [
+        "the.task: away",
+        "the.task: burning",
+        "the.task: away",
+    ]

@@ -248,6 +248,8 @@ class HidService:
                     again.extend(now + seconds for seconds in TELL_AGAIN_S)
                     for writer in self._writers():
                         writer.host_is_new()
+                        self._supervisor.hasten(writer.name)
+                    self._supervisor.hasten("hid.leds")
                 self._publish_keyboard()
                 self._publish_mouse()
 
