@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from drivers.errors import BadReplyError, NotSupportedError
 from drivers.ports import NoSignal
 from drivers.video.v4l2 import uapi
-from drivers.video.v4l2.formats import Mode, Wanted
+from drivers.video.v4l2.formats import Mode, Wanted, is_usable
 from drivers.video.v4l2.node import Node, node_errors
 from drivers.video.v4l2.timings import DvTimings, no_signal_of_errno, no_signal_of_status
 
@@ -100,10 +100,12 @@ def formats(node: Node, buffer_type: int, bus_code: int = 0) -> list[str]:
 def modes(node: Node, buffer_type: int, wanted: Wanted) -> list[Mode]:
     """Return the modes of a device that sets size and rate itself (USB cameras and grabbers).
 
-    Of a range of sizes: its ends, and the largest one that is not above the one *wanted*.
+    Of a range of sizes: its ends, and the largest one that is not above the one *wanted*. Formats that are of
+    no use are left out unless there is no other: each costs dozens of questions, seconds on a small board.
     """
     found = []
-    for name in formats(node, buffer_type):
+    names = formats(node, buffer_type)
+    for name in [name for name in names if is_usable(name, wanted)] or names:
         for width, height in list(_sizes(node, name, wanted)) or [_present_size(node, buffer_type)]:
             found.append(Mode(name, width, height, _highest_fps(node, name, width, height)))
     return found

@@ -72,7 +72,7 @@ def choose_format(offered: Iterable[str], wanted: Wanted, device: str) -> str:
     Raises NotSupportedError that names what *device* offers if we encode none of it.
     """
     names = list(offered)
-    usable = [name for name in names if _usable(name, wanted)]
+    usable = [name for name in names if is_usable(name, wanted)]
     if not usable:
         raise _nothing_usable(names, wanted, device)
     return min(usable, key=_COST.__getitem__)
@@ -86,7 +86,7 @@ def choose_mode(offered: Sequence[Mode], wanted: Wanted, device: str) -> Mode:
     only the part with the wanted one counts: grabbers squeeze what they get into it. Raises
     NotSupportedError as `choose_format`.
     """
-    usable = [mode for mode in offered if _usable(mode.fourcc, wanted)]
+    usable = [mode for mode in offered if is_usable(mode.fourcc, wanted)]
     if not usable:
         raise _nothing_usable(dict.fromkeys(mode.fourcc for mode in offered), wanted, device)
     fitting = [mode for mode in usable if mode.width <= wanted.width and mode.height <= wanted.height]
@@ -125,7 +125,8 @@ def frame_bytes(pixel_format: PixelFormat, stride_bytes: int, height: int) -> in
             return stride_bytes * height
 
 
-def _usable(name: str, wanted: Wanted) -> bool:
+def is_usable(name: str, wanted: Wanted) -> bool:
+    """Return whether we can encode the format *name*, and are allowed to."""
     return name in _COST and (not wanted.fourccs or name in wanted.fourccs)
 
 

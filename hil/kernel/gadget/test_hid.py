@@ -236,7 +236,10 @@ async def test_leds(dummy: str, spec: Any, running: Any, host: Any, no_out_endpo
                     ((LED_NUM, False), 6),
                 ):
                     reader.set_led(*lit)
-                    assert await leds.receive() == expected
+                    # Some kernels' drivers say "none" more than once.
+                    while (told := await leds.receive()) == 0:
+                        pass
+                    assert told == expected
             # Whoever comes later is told at once.
             async with keyboard.leds() as late:
                 assert late.receive_nowait() == 6
