@@ -236,8 +236,15 @@ class VideoSource(Protocol):
         """What it is, for people ("emulated display", "/dev/video0")."""
         ...
 
-    def open(self, *, max_fps: int) -> AbstractAsyncContextManager[VideoStream]:
-        """Start capturing; frames above *max_fps* (0 = no limit) are dropped early."""
+    def open(
+        self, *, max_fps: int, size: tuple[int, int] | None = None
+    ) -> AbstractAsyncContextManager[VideoStream]:
+        """Start capturing; frames above *max_fps* (0 = no limit) are dropped early.
+
+        *size* is the wanted width and height in pixels, None leaves it to the source. A source that scales
+        or offers several sizes (a USB grabber) comes as near as it can; one whose size is the target's own
+        (an HDMI receiver with DV timings, a virtual machine) takes no notice. Frames say what they are.
+        """
         ...
 
 

@@ -16,6 +16,7 @@ import trio
 
 from drivers.emulated.faults import FaultKind, PortGate
 from drivers.emulated.records import Records
+from drivers.emulated.scaler import Scaler
 from drivers.errors import DeviceGoneError
 from drivers.ports import NoSignal
 from drivers.video.frame import Frame, PixelFormat
@@ -128,10 +129,16 @@ class Display:
         return [] if self._screen is None else [line_text(line).rstrip() for line in self._screen.lines()]
 
     @asynccontextmanager
-    async def open(self, *, max_fps: int) -> AsyncGenerator[CaptureStream]:
-        """Start capturing; see `drivers.ports.VideoSource.open`. Any number of captures at the same time."""
+    async def open(
+        self, *, max_fps: int, size: tuple[int, int] | None = None
+    ) -> AsyncGenerator[CaptureStream]:
+        """Start capturing; see `drivers.ports.VideoSource.open`. Any number of captures at the same time.
+
+        Each scales to its own *size*, as a grabber does.
+        """
         await self._gate.call(trio.lowlevel.checkpoint)
-        yield CaptureStream(self, self._gate, min(max_fps or REFRESH_HZ, REFRESH_HZ))
+        rate_hz = min(max_fps or REFRESH_HZ, REFRESH_HZ)
+        yield CaptureStream(self, self._gate, rate_hz, Scaler(size) if size is not None else None)
 
     def statistics(self) -> dict[str, int]:
         """Return how many pictures and how many rows of text were kept and drawn."""
@@ -194,8 +201,9 @@ def _draw_pointer(picture: bytearray, width_px: int, height_px: int, position_px
 class CaptureStream:
     """One capture: a picture for every period, as capture hardware gives them, static screens too."""
 
-    def __init__(self, display: Display, gate: PortGate, rate_hz: int) -> None:
+    def __init__(self, display: Display, gate: PortGate, rate_hz: int, scaler: Scaler | None) -> None:
         self._display = display
+        self._scaler = scaler
         self._gate = gate
         self._plug_count = gate.plug_count
         self._period_s = 1 / rate_hz
@@ -220,4 +228,6 @@ class CaptureStream:
         # The next tick of the display's own beat: ticks that nobody fetched are lost.
         missed = math.floor((trio.current_time() - self._due) / self._period_s)
         self._due += (max(0, missed) + 1) * self._period_s
+        if self._scaler is not None and isinstance(picture, Frame):
+            return self._scaler.scale(picture)
         return picture

@@ -85,8 +85,11 @@ class QemuDisplay:
         self._lot.unpark_all()
 
     @asynccontextmanager
-    async def open(self, *, max_fps: int) -> AsyncGenerator[QemuVideoStream]:
-        """Start capturing; see `VideoSource.open`."""
+    async def open(
+        self, *, max_fps: int, size: tuple[int, int] | None = None
+    ) -> AsyncGenerator[QemuVideoStream]:
+        """Start capturing; see `VideoSource.open`. The size is the guest's: *size* changes nothing."""
+        del size
         await trio.lowlevel.checkpoint()
         rate_hz = min(max_fps, CAPTURE_HZ) if max_fps > 0 else CAPTURE_HZ
         self._stream_hz.append(rate_hz)

@@ -22,17 +22,19 @@ class IntRange(msgspec.Struct, frozen=True):
     max: int
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """Limits of the parameters."""
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Limits of the parameters; `available_resolutions` is there only if the feature is."""
 
     desired_fps: IntRange
+    available_resolutions: tuple[str, ...] | None = None
 
 
 class Params(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Parameters; `quality` is there only if the feature is."""
+    """Parameters; `quality` and `resolution` are there only if the features are."""
 
     desired_fps: int
     quality: int | None = None
+    resolution: str | None = None
 
 
 class SavedSnapshot(msgspec.Struct, frozen=True):
@@ -91,11 +93,24 @@ class StreamState(msgspec.Struct, frozen=True):
     clients_stat: Mapping[str, ClientStat]
 
 
+class SinkState(msgspec.Struct, frozen=True):
+    """An output beside the MJPEG one."""
+
+    has_clients: bool
+
+
+class SinksState(msgspec.Struct, frozen=True):
+    """The outputs of the media socket, by format."""
+
+    jpeg: SinkState
+
+
 class RunningState(msgspec.Struct, frozen=True):
     """The running streamer, which in the reference is a process of its own."""
 
     instance_id: str
     encoder: EncoderState
+    sinks: SinksState
     source: SourceState
     stream: StreamState
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import trio
 from trio.testing import MockClock
@@ -189,3 +190,41 @@ async def test_the_setup_opens_on_del_and_waits(
     await hands(pc_off).press("Escape")
     await pc_off.observer.wait_until(lambda: pc_off.observer.phase == Phase.RUNNING)
     assert pc_off.observer.resets == 1
+
+
+async def test_a_capture_scales_to_the_size_that_it_was_asked_for(
+    autojump_clock: MockClock, pc: EmulatedPc
+) -> None:
+    async with pc.video.open(max_fps=30) as plain:
+        original = frame(await plain.next())
+    double = (original.width * 2, original.height * 2)
+    async with pc.video.open(max_fps=30, size=double) as stream, pc.video.open(max_fps=30) as other:
+        scaled = frame(await stream.next())
+        assert (scaled.width, scaled.height, scaled.stride_bytes) == (*double, double[0] * 2)
+        assert len(scaled.data) == scaled.stride_bytes * scaled.height
+        # Every second pixel of every second row is near what it was.
+        small = np.frombuffer(original.data, np.uint8).reshape(original.height, -1, 2)[..., 0]
+        large = np.frombuffer(scaled.data, np.uint8).reshape(scaled.height, -1, 2)[..., 0]
+        halved = large.reshape(original.height, 2, original.width, 2).mean(axis=(1, 3))
+        assert np.abs(halved - small).mean() < 12
+        assert frame(await stream.next()).data is scaled.data
+        assert frame(await other.next()).width == original.width
+
+
+@pytest.mark.parametrize(
+    ("size", "given"), [((101, 51), (100, 51)), ((1, 1), (2, 1)), ((10**9, 10), (4096, 10))]
+)
+async def test_a_capture_comes_as_near_to_a_size_as_it_can(
+    autojump_clock: MockClock, pc: EmulatedPc, size: tuple[int, int], given: tuple[int, int]
+) -> None:
+    async with pc.video.open(max_fps=30, size=size) as stream:
+        scaled = frame(await stream.next())
+    assert (scaled.width, scaled.height) == given
+
+
+async def test_a_broken_picture_stays_broken_when_scaled(autojump_clock: MockClock, pc: EmulatedPc) -> None:
+    pc.faults.set("video", "corrupt")
+    async with pc.video.open(max_fps=30, size=(320, 200)) as stream:
+        broken = await stream.next()
+    assert isinstance(broken, Frame)
+    assert len(broken.data) < broken.stride_bytes * broken.height

@@ -7,6 +7,7 @@ call that was abandoned in its thread from meeting the next one.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import Protocol
 
@@ -116,7 +117,7 @@ class Capture:
             return refusal
         wanted = self._wanted
         if max_fps:
-            wanted = Wanted(wanted.width, wanted.height, min(wanted.fps, max_fps), wanted.fourccs)
+            wanted = dataclasses.replace(wanted, fps=min(wanted.fps, max_fps))
         return choose_mode(device.modes(self.video, self._type, wanted), wanted, str(self.video.path))
 
     def _stop(self) -> None:

@@ -58,12 +58,16 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The largest picture and the highest rate that are of use; *fourccs*, if any, restricts the formats."""
+    """The largest picture and the highest rate that are of use; *fourccs*, if any, restricts the formats.
+
+    *exact*: somebody chose this very size, so it is taken whatever its rate, if it is offered.
+    """
 
     width: int = 1920
     height: int = 1080
     fps: float = 60.0
     fourccs: tuple[str, ...] = ()
+    exact: bool = False
 
 
 def choose_format(offered: Iterable[str], wanted: Wanted, device: str) -> str:
@@ -81,15 +85,18 @@ def choose_format(offered: Iterable[str], wanted: Wanted, device: str) -> str:
 def choose_mode(offered: Sequence[Mode], wanted: Wanted, device: str) -> Mode:
     """Return the best of the *offered* modes of a device that sets size and rate itself.
 
-    In this order: not larger than wanted (else the smallest), a useful rate, the largest picture, the
-    wanted shape, the highest rate up to the one wanted, the cheapest format. Of a picture of another shape
-    only the part with the wanted one counts: grabbers squeeze what they get into it. Raises
-    NotSupportedError as `choose_format`.
+    In this order: exactly the wanted size if that was asked for, not larger than wanted (else the smallest),
+    a useful rate, the largest picture, the wanted shape, the highest rate up to the one wanted, the cheapest
+    format. Of a picture of another shape only the part with the wanted one counts: grabbers squeeze what
+    they get into it. Raises NotSupportedError as `choose_format`.
     """
     usable = [mode for mode in offered if is_usable(mode.fourcc, wanted)]
     if not usable:
         raise _nothing_usable(dict.fromkeys(mode.fourcc for mode in offered), wanted, device)
     fitting = [mode for mode in usable if mode.width <= wanted.width and mode.height <= wanted.height]
+    if wanted.exact:
+        size = (wanted.width, wanted.height)
+        fitting = [mode for mode in usable if (mode.width, mode.height) == size] or fitting
     if not fitting:
         smallest = min(mode.width * mode.height for mode in usable)
         fitting = [mode for mode in usable if mode.width * mode.height == smallest]

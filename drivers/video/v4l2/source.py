@@ -7,6 +7,7 @@ without its buffers for a moment (the EDID). Owns the nodes that it opens.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -40,8 +41,12 @@ class V4l2Source:
         return str(self._device or self._choice)
 
     @asynccontextmanager
-    async def open(self, *, max_fps: int) -> AsyncGenerator[V4l2Stream]:
+    async def open(self, *, max_fps: int, size: tuple[int, int] | None = None) -> AsyncGenerator[V4l2Stream]:
         """Start capturing; see `drivers.ports.VideoSource.open`.
+
+        *size* chooses among the modes of a device that makes its own (USB grabbers). Of a receiver that
+        follows the target's DV timings (TC358743) the target sets the size: there the EDID is the way to
+        ask for another one.
 
         Raises DeviceGoneError if there is no such device, DeviceBusyError naming who captures from it,
         NotSupportedError naming what it offers if it has no format that we encode, DriverError otherwise.
@@ -50,7 +55,7 @@ class V4l2Source:
             raise DeviceBusyError(f"{self.name}: expected one capture at a time, got a second one")
         failure: Exception | None = None
         async with AsyncExitStack() as stack:
-            capture = await self._open_capture(stack)
+            capture = await self._open_capture(stack, size)
             self._stream = stream = V4l2Stream(capture, max_fps)
             stack.callback(self._forget_stream)
             stack.push_async_callback(stream.aclose)
@@ -85,7 +90,7 @@ class V4l2Source:
         """Return the counters of the present capture (`V4l2Stream.statistics`); empty without one."""
         return self._stream.statistics() if self._stream is not None else {}
 
-    async def _open_capture(self, stack: AsyncExitStack) -> Capture:
+    async def _open_capture(self, stack: AsyncExitStack, size: tuple[int, int] | None = None) -> Capture:
         self._device = found = await find_device(self._choice, opener=self._opener)
         video = await self._opener(found.path)
         stack.push_async_callback(video.aclose)
@@ -93,7 +98,11 @@ class V4l2Source:
         path: SignalPath | None = None
         if found.capabilities.media_controlled:
             path = await open_path(video, stack, opener=self._opener)
-        return Capture(video, found.capabilities, path, self._wanted)
+        wanted = self._wanted
+        if size is not None:
+            width, height = size
+            wanted = dataclasses.replace(wanted, width=width, height=height, exact=True)
+        return Capture(video, found.capabilities, path, wanted)
 
     def _forget_stream(self) -> None:
         self._stream = None

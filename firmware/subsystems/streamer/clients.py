@@ -1,4 +1,4 @@
-"""MJPEG clients: who is watching and how many frames each of them really got."""
+"""Who watches: MJPEG clients and how many frames each of them really got, and the other outputs' audience."""
 
 from __future__ import annotations
 
@@ -42,6 +42,22 @@ class MjpegClient:
     def fps(self) -> int:
         """Frames sent in the last whole second."""
         return self._rate.per_second(trio.current_time())
+
+
+class Audience:
+    """How many take the frames of one output; `count` is a cell, so that the state shows it at once."""
+
+    def __init__(self) -> None:
+        self.count = Cell(0)
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Count one more meanwhile."""
+        self.count.publish(self.count.value + 1)
+        try:
+            yield
+        finally:
+            self.count.publish(self.count.value - 1)
 
 
 class MjpegClients:

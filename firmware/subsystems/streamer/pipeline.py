@@ -64,11 +64,16 @@ class Pipeline:
         self.unchanged_frames = 0
 
     async def run(
-        self, *, quality: int, max_fps: int, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self,
+        *,
+        quality: int,
+        max_fps: int,
+        size: tuple[int, int] | None,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Capture until cancelled. A failing source ends it with its DriverError, after a picture of it."""
         try:
-            async with self._source.open(max_fps=max_fps) as stream:
+            async with self._source.open(max_fps=max_fps, size=size) as stream:
                 stall_s = STALLED_CAPTURE_S + (1 / max_fps if max_fps else 0.0)
                 item = await self._next(stream, stall_s)
                 task_status.started()

@@ -19,44 +19,29 @@ import trio
 
 from drivers.ports import VideoSource
 from firmware.core.cell import Cell
-from firmware.core.errors import OperationError, UnavailableError
+from firmware.core.errors import UnavailableError
 from firmware.core.supervise import Supervisor
 from firmware.state.streamer import (
     EncoderState,
-    Features,
-    IntRange,
-    Limits,
     Params,
     Resolution,
     RunningState,
     SavedSnapshot,
+    SinksState,
+    SinkState,
     SnapshotState,
     SourceState,
     StreamerState,
     StreamState,
 )
-from firmware.subsystems.streamer.clients import MjpegClients
+from firmware.subsystems.streamer.clients import Audience, MjpegClients
 from firmware.subsystems.streamer.config import StreamerConfig
 from firmware.subsystems.streamer.control import Action, StreamerControl
 from firmware.subsystems.streamer.frames import JpegFrame
+from firmware.subsystems.streamer.parameters import Parameters, jpeg_quality, wanted_size
 from firmware.subsystems.streamer.pipeline import Pipeline
 
 CAPTURE_TASK = "streamer.capture"
-# How long a snapshot waits for a picture taken after it was asked for: a source that delivers at all does so
-# many times a second, and three seconds cover a mode change.
-FRESH_FRAME_DEADLINE_S = 3.0
-
-
-class StreamerQualityNotSupported(OperationError):  # noqa: N818 - the contract's name
-    """The configuration has no quality setting."""
-
-
-class StreamerResolutionNotSupported(OperationError):  # noqa: N818 - the contract's name
-    """The capture cannot change its resolution."""
-
-
-class StreamerH264NotSupported(OperationError):  # noqa: N818 - the contract's name
-    """There is no H.264 encoder."""
 
 
 class _Period:
@@ -82,22 +67,21 @@ class StreamerService:
         self._control = StreamerControl(
             shutdown_delay_s=config.shutdown_delay, reset_delay_s=config.reset_delay
         )
-        self._staged: dict[str, int] = {}
+        self._parameters = Parameters(config)
         self._sessions = 0
         self._holds = 0
         self._wake = trio.Event()
         self._saved: JpegFrame | None = None
         self.clients = MjpegClients()
+        self.jpeg_sink = Audience()
+        """Who takes JPEG frames elsewhere than by MJPEG: clients of the media socket."""
         self._wishes = Cell(0)
-        quality = config.quality or None
-        fps = config.desired_fps
-        params = Params(desired_fps=min(max(fps.default, fps.min), fps.max), quality=quality)
         self.state = Cell(
             StreamerState(
-                features=Features(quality=quality is not None, resolution=False, h264=False),
-                limits=Limits(desired_fps=IntRange(fps.min, fps.max)),
-                params=params,
-                applied=params,
+                features=self._parameters.features,
+                limits=self._parameters.limits,
+                params=self._parameters.present,
+                applied=self._parameters.present,
                 snapshot=SnapshotState(),
                 streamer=None,
             )
@@ -137,23 +121,22 @@ class StreamerService:
 
     async def _streaming(self, period: _Period) -> None:
         """Stream until *period* is stopped."""
-        params = self.state.value.params
+        params = self._parameters.present
         with period.scope:
             try:
                 async with trio.open_nursery() as nursery:
                     run = partial(
-                        self._pipeline.run, quality=self._jpeg_quality(params), max_fps=params.desired_fps
+                        self._pipeline.run,
+                        quality=jpeg_quality(params),
+                        max_fps=params.desired_fps,
+                        size=wanted_size(params),
                     )
                     nursery.start_soon(self._supervisor.supervise, CAPTURE_TASK, run)
                     nursery.start_soon(self._publish_statistics, params)
             finally:
                 self._pipeline.clear()
-                self._publish(streamer=None)
+                self._show_running(None)
                 period.ended.set()
-
-    def _jpeg_quality(self, params: Params) -> int:
-        # Without the quality feature nobody chose one; the reference's own default is what clients expect.
-        return 80 if params.quality is None else params.quality
 
     # -- state ------------------------------------------------------------------------------------------
 
@@ -170,19 +153,24 @@ class StreamerService:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(publish_on_change, self._pipeline.signal)
             nursery.start_soon(publish_on_change, self.clients.count)
+            nursery.start_soon(publish_on_change, self.jpeg_sink.count)
             while True:
                 await trio.sleep(self._config.state_poll)
                 self._publish_running(params)
 
     def _publish_running(self, params: Params) -> None:
         if self._pipeline.frames.value is not None:
-            self._publish(streamer=self._running_state(params))
+            self._show_running(self._running_state(params))
+
+    def _show_running(self, running: RunningState | None) -> None:
+        self._publish(streamer=running, applied=self._parameters.applied(running))
 
     def _running_state(self, params: Params) -> RunningState:
         now, signal = trio.current_time(), self._pipeline.signal.value
         return RunningState(
             instance_id="",
-            encoder=EncoderState(type="CPU", quality=self._jpeg_quality(params)),
+            encoder=EncoderState(type="CPU", quality=jpeg_quality(params)),
+            sinks=SinksState(jpeg=SinkState(has_clients=self.jpeg_sink.count.value > 0)),
             source=SourceState(
                 resolution=Resolution(signal.width, signal.height),
                 online=signal.online,
@@ -224,34 +212,32 @@ class StreamerService:
     # -- parameters -------------------------------------------------------------------------------------
 
     def stage_quality(self, quality: int) -> None:
-        """Set the JPEG quality, applied with the other staged parameters."""
-        if not self.state.value.features.quality:
-            raise StreamerQualityNotSupported("the JPEG quality is fixed by the configuration")
-        self._stage("quality", quality)
+        """Set the JPEG quality, applied with the other staged parameters. Raises OperationError."""
+        self._parameters.stage_quality(quality)
+        self._staged()
 
     def stage_desired_fps(self, desired_fps: int) -> None:
         """Set the frame rate limit; one outside the configured limits is dropped, as the contract says."""
-        limits = self.state.value.limits.desired_fps
-        self._stage("desired_fps", desired_fps if limits.min <= desired_fps <= limits.max else None)
+        self._parameters.stage_desired_fps(desired_fps)
+        self._staged()
 
-    def stage_resolution(self, _resolution: str) -> None:
-        """Refuse: no capture of this slice can change its resolution."""
-        raise StreamerResolutionNotSupported("the capture takes the resolution that the target sends")
+    def stage_resolution(self, resolution: str) -> None:
+        """Ask for a size of the picture; one that is not available is dropped. Raises OperationError."""
+        self._parameters.stage_resolution(resolution)
+        self._staged()
 
-    def stage_h264(self, _value: int) -> None:
-        """Refuse: there is no H.264 encoder."""
-        raise StreamerH264NotSupported("there is no H.264 encoder on this appliance")
+    def stage_h264(self, value: int) -> None:
+        """Set a parameter of the H.264 encoder. Raises OperationError."""
+        self._parameters.stage_h264(value)
 
-    def _stage(self, name: str, value: int | None) -> None:
-        if value is not None:
-            self._staged[name] = value
+    def _staged(self) -> None:
         self._control.params_staged(trio.current_time())
         self._wake.set()
 
     def _apply_params(self) -> None:
-        params = msgspec.structs.replace(self.state.value.params, **self._staged)
-        self._staged.clear()
-        self._publish(params=params, applied=params)
+        self._parameters.apply()
+        params = self._parameters.present
+        self._publish(params=params, applied=self._parameters.applied(self.state.value.streamer))
         self._wishes.publish(self._wishes.value + 1)
 
     def reset(self) -> None:
@@ -270,11 +256,12 @@ class StreamerService:
         asked_at = time.monotonic()
         if self.state.value.streamer is None and self.frames.value is None:
             raise UnavailableError("the streamer is not running; open a session with stream=1 first")
-        with trio.move_on_after(FRESH_FRAME_DEADLINE_S) as scope:
+        deadline_s = self._config.snapshot_timeout
+        with trio.move_on_after(deadline_s) as scope:
             while self._pipeline.grabbed.value[0] < asked_at and self._pipeline.signal.value.online:
                 await self._pipeline.grabbed.wait_newer(self._pipeline.grabbed.version)
         if scope.cancelled_caught:
-            raise UnavailableError(f"the capture gave no picture within {FRESH_FRAME_DEADLINE_S:.0f} s")
+            raise UnavailableError(f"the capture gave no picture within {deadline_s:g} s")
         frame = self.frames.value
         if frame is None:
             raise UnavailableError("the streamer stopped while the snapshot was being taken")

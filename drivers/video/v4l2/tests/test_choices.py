@@ -81,6 +81,15 @@ def test_size_is_bounded_by_what_is_wanted() -> None:
     assert choose_mode(USB3, Wanted(width=640, height=480), "x") == Mode("YUYV", 1920, 1080, 60)
 
 
+def test_a_size_that_somebody_chose_is_taken_whatever_its_rate() -> None:
+    modes = [Mode("YUYV", 1920, 1080, 5), Mode("YUYV", 1280, 720, 10), Mode("YUYV", 640, 480, 30)]
+    assert choose_mode(modes, Wanted(width=1920, height=1080), "x") == modes[1]
+    assert choose_mode(modes, Wanted(width=1920, height=1080, exact=True), "x") == modes[0]
+    assert choose_mode(modes, Wanted(width=640, height=480, exact=True), "x") == modes[2]
+    # One that is not offered is only a bound.
+    assert choose_mode(modes, Wanted(width=1600, height=900, exact=True), "x") == modes[1]
+
+
 def test_a_device_that_does_not_tell_its_rates_is_usable() -> None:
     modes = [Mode("YUYV", 720, 576, 0.0), Mode("YUYV", 320, 240, 0.0)]
     assert choose_mode(modes, Wanted(), "x") == Mode("YUYV", 720, 576, 0.0)

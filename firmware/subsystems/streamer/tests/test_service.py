@@ -14,7 +14,16 @@ from drivers.video.text import banner_picture
 from firmware.core.errors import UnavailableError
 from firmware.core.supervise import Supervisor
 from firmware.subsystems.streamer import pipeline
-from firmware.subsystems.streamer.config import StreamerConfig
+from firmware.subsystems.streamer.config import (
+    StreamerConfig,
+    StreamerFpsConfig,
+    StreamerResolutionConfig,
+)
+from firmware.subsystems.streamer.parameters import (
+    StreamerH264NotSupported,
+    StreamerQualityNotSupported,
+    StreamerResolutionNotSupported,
+)
 from firmware.subsystems.streamer.service import StreamerService
 
 
@@ -30,15 +39,17 @@ class Screen:
         self.released = 0
         self.taken = 0
         self.close_s = 0.0
+        self.size = (64, 48)
         self.stalled = False
         self._open = False
         self._known: int | None = -1
 
     @asynccontextmanager
-    async def open(self, *, max_fps: int) -> AsyncIterator[Screen]:
+    async def open(self, *, max_fps: int, size: tuple[int, int] | None = None) -> AsyncIterator[Screen]:
         assert not self._open, "two captures at once"
         self._open = True
         self.opened += 1
+        self.size = size or (64, 48)
         self._interval_s = 1 / max_fps
         try:
             yield self
@@ -59,8 +70,9 @@ class Screen:
         self._known = self.grey
         self.taken += 1
         now = time.monotonic()
-        data = bytes([self.grey]) * (64 * 48)
-        return Frame(data, 64, 48, 64, PixelFormat.GREY, now, now, self._release)
+        width, height = self.size
+        data = bytes([self.grey]) * (width * height)
+        return Frame(data, width, height, width, PixelFormat.GREY, now, now, self._release)
 
     def _release(self) -> None:
         self.released += 1
@@ -128,11 +140,11 @@ async def test_no_signal_is_a_picture_that_is_not_online(mock_clock: MockClock) 
 
 async def test_a_capture_that_hangs_is_not_a_picture(mock_clock: MockClock) -> None:
     screen = Screen()
-    async with running(mock_clock, screen) as streamer:
+    async with running(mock_clock, screen, StreamerConfig(snapshot_timeout=2.5)) as streamer:
         streamer.set_sessions(1)
         await online(streamer)
         screen.stalled = True
-        with pytest.raises(UnavailableError, match="within 3 s"):
+        with pytest.raises(UnavailableError, match=r"within 2\.5 s"):
             await streamer.take_snapshot(save=True)
         assert streamer.state.value.snapshot.saved is None
         for _ in range(1000):
@@ -198,3 +210,151 @@ async def test_the_last_session_stops_it_ten_seconds_later(mock_clock: MockClock
         assert streamer.frames.value is None
         with pytest.raises(UnavailableError, match="not running"):
             await streamer.take_snapshot()
+
+
+async def restarted(service: StreamerService) -> list[float]:
+    """When it stopped and ran again."""
+    times = []
+    for wanted in (False, True):
+        with trio.fail_after(60):
+            while (service.state.value.streamer is not None) is not wanted:
+                await service.state.wait_newer(service.state.version)
+        times.append(trio.current_time())
+    return times
+
+
+SIZES = StreamerConfig(
+    resolution=StreamerResolutionConfig(default="64x48", available=("32x24", "16x12")),
+    desired_fps=StreamerFpsConfig(default=30, min=5, max=60),
+)
+
+
+async def test_a_chosen_resolution_is_what_the_source_is_asked_for(mock_clock: MockClock) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen, SIZES) as streamer:
+        state = streamer.state.value
+        assert state.features.resolution
+        # The default can be returned to, wherever it is not among the others.
+        assert state.limits.available_resolutions == ("32x24", "16x12", "64x48")
+        streamer.set_sessions(1)
+        await online(streamer)
+        assert screen.size == (64, 48)
+        staged_at = trio.current_time()
+        streamer.stage_resolution("32x24")
+        assert streamer.state.value.params.resolution == "64x48"
+        stopped_at, ran_at = await restarted(streamer)
+        await online(streamer)
+        assert stopped_at - staged_at >= 1
+        assert ran_at - stopped_at >= 1
+        assert screen.size == (32, 24)
+        state = streamer.state.value
+        assert state.params.resolution == state.applied.resolution == "32x24"
+        frame = streamer.frames.value
+        assert frame is not None
+        assert (frame.width, frame.height) == (32, 24)
+
+
+async def test_what_a_source_gives_instead_is_what_is_applied(mock_clock: MockClock) -> None:
+    """A receiver that follows the target's timings takes no notice of a wish."""
+    screen = Screen()
+    async with running(mock_clock, screen, SIZES) as streamer:
+        streamer.stage_resolution("16x12")
+        await trio.sleep(1.5)
+        assert streamer.state.value.applied.resolution == "16x12"
+        streamer.set_sessions(1)
+        await online(streamer)
+        screen.size = (64, 48)
+        for _ in range(1000):
+            if streamer.state.value.applied.resolution == "64x48":
+                break
+            await trio.sleep(0.01)
+        assert streamer.state.value.params.resolution == "16x12"
+        assert streamer.state.value.applied.resolution == "64x48"
+
+
+@pytest.mark.parametrize("wish", ["low", "high", "unknown"])
+async def test_a_value_beyond_the_limits_is_dropped_and_restarts_all_the_same(
+    mock_clock: MockClock, wish: str
+) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen, SIZES) as streamer:
+        streamer.set_sessions(1)
+        await online(streamer)
+        before = streamer.state.value.params
+        if wish == "unknown":
+            streamer.stage_resolution("100x100")
+        else:
+            streamer.stage_desired_fps(4 if wish == "low" else 61)
+        await restarted(streamer)
+        await online(streamer)
+        assert screen.opened == 2
+        assert streamer.state.value.params == before
+
+
+async def test_parameters_staged_before_a_refused_one_are_applied(mock_clock: MockClock) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen) as streamer:
+        wishes = streamer.wishes.value
+        streamer.stage_quality(30)
+        streamer.stage_desired_fps(10)
+        with pytest.raises(StreamerResolutionNotSupported, match="kvmd/streamer/resolution"):
+            streamer.stage_resolution("640x480")
+        with pytest.raises(StreamerH264NotSupported):
+            streamer.stage_h264(5000)
+        await trio.sleep(1.1)
+        params = streamer.state.value.params
+        assert (params.quality, params.desired_fps, params.resolution) == (30, 10, None)
+        # Sessions are told their number again.
+        assert streamer.wishes.value == wishes + 1
+        assert screen.opened == 0
+
+
+async def test_without_the_quality_feature_nobody_sets_it(mock_clock: MockClock) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen, StreamerConfig(quality=0)) as streamer:
+        with pytest.raises(StreamerQualityNotSupported):
+            streamer.stage_quality(50)
+        streamer.set_sessions(1)
+        await online(streamer)
+        state = streamer.state.value
+        assert state.params.quality is state.applied.quality is None
+        assert state.streamer is not None
+        assert state.streamer.encoder.quality == 80
+
+
+async def test_a_snapshot_is_kept_until_it_is_removed(mock_clock: MockClock) -> None:
+    screen = Screen()
+    async with running(mock_clock, screen) as streamer:
+        streamer.set_sessions(1)
+        await online(streamer)
+        frame = await streamer.take_snapshot(save=True)
+        assert streamer.load_snapshot() == frame
+        streamer.set_sessions(0)
+        await trio.sleep(20)
+        assert streamer.load_snapshot() == frame
+        saved = streamer.state.value.snapshot.saved
+        assert saved is not None
+        assert (saved.online, saved.width, saved.height) == (True, 64, 48)
+        streamer.remove_snapshot()
+        assert streamer.state.value.snapshot.saved is None
+        with pytest.raises(UnavailableError, match="save=1"):
+            streamer.load_snapshot()
+
+
+async def test_the_audience_of_the_jpeg_sink_is_shown_at_once(mock_clock: MockClock) -> None:
+    screen = Screen()
+
+    def has_clients() -> bool:
+        state = streamer.state.value.streamer
+        assert state is not None
+        return state.sinks.jpeg.has_clients
+
+    async with running(mock_clock, screen) as streamer:
+        streamer.set_sessions(1)
+        await online(streamer)
+        assert not has_clients()
+        with streamer.jpeg_sink.joined():
+            await trio.sleep(0.01)
+            assert has_clients()
+        await trio.sleep(0.01)
+        assert not has_clients()
