@@ -32,6 +32,7 @@ from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.sessions.service import SessionsService
+from firmware.subsystems.snapshot.service import SnapshotService
 from firmware.subsystems.streamer.service import StreamerService
 from firmware.watchdog import Check, WatchdogFeeder
 
@@ -56,6 +57,7 @@ class Appliance:
     atx: AtxService
     gpio: GpioService
     streamer: StreamerService
+    snapshots: SnapshotService
     info: InfoService
     sessions: SessionsService
     hub: Hub
@@ -75,6 +77,7 @@ class Appliance:
             "atx": self.atx.run,
             "gpio": self.gpio.run,
             "streamer": self.streamer.run,
+            **({"snapshot": self.snapshots.run} if self.snapshots.enabled else {}),
             "info": self.info.run,
             "sessions": self.sessions.run,
             "events": self.hub.run,

@@ -43,6 +43,7 @@ from firmware.compose.events import event_sources
 from firmware.compose.front import listen_address, make_server_config
 from firmware.compose.information import make_information
 from firmware.compose.redfish import make_redfish_handles
+from firmware.compose.video import make_picture_services
 from firmware.core.errors import SetupError
 from firmware.core.lock import state_directory
 from firmware.core.supervise import Supervisor, leaves
@@ -142,6 +143,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
     streamer = StreamerService(kvmd.streamer, source=board.video, supervisor=supervisor)
     info = make_information(loaded, board)
     sessions = SessionsService(input_devices=hid, video=streamer)
+    pictures = await make_picture_services(loaded, streamer=streamer, hid=hid, sessions=sessions)
     gpio = make_gpio(loaded, board, supervisor)
     hub = Hub(
         event_sources(
@@ -150,6 +152,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
             keymaps=keymaps,
             atx=atx,
             streamer=streamer,
+            ocr=pictures.ocr,
             info=info,
             sessions=sessions,
         )
@@ -162,6 +165,8 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
             "gpio": gpio.statistics(),
             "typing": typist.statistics(),
             "streamer": streamer.statistics(),
+            "ocr": pictures.ocr.statistics(),
+            "snapshots": pictures.snapshots.statistics(),
             "info": info.statistics(),
             "sessions": sessions.statistics(),
             "events": hub.statistics(),
@@ -174,7 +179,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         *hid_routes(hid, typist),
         *atx_routes(atx),
         *gpio_routes(gpio),
-        *streamer_routes(streamer),
+        *streamer_routes(streamer, pictures.ocr),
         *stream_routes(streamer),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
@@ -195,6 +200,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         atx=atx,
         gpio=gpio,
         streamer=streamer,
+        snapshots=pictures.snapshots,
         info=info,
         sessions=sessions,
         hub=hub,

@@ -3,51 +3,93 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
+import msgspec
 import trio
 from quart import Response
 
 from api.params import Param
-from api.routing import Access, Call, Route, envelope
+from api.routing import Access, Answer, Call, Route, envelope, media
+from drivers.ocr.picture import CropBox
 from drivers.video.preview import scale_jpeg
-from firmware.core.errors import OperationError
+from firmware.core.errors import UnavailableError
 from firmware.core.validators import (
     valid_bool,
     valid_h264_bitrate,
     valid_h264_gop,
     valid_int,
+    valid_list,
     valid_stream_fps,
     valid_stream_quality,
     valid_stream_resolution,
 )
+from firmware.state.ocr import OcrState
+from firmware.state.streamer import StreamerState
+from firmware.subsystems.ocr.service import OcrError, OcrService
 from firmware.subsystems.streamer.frames import JpegFrame
+from firmware.subsystems.streamer.parameters import (
+    StreamerH264NotSupported,
+    StreamerQualityNotSupported,
+    StreamerResolutionNotSupported,
+)
 from firmware.subsystems.streamer.service import StreamerService
 
+_size = partial(valid_int, minimum=0)
 
-class OcrError(OperationError):
-    """Text recognition is not possible."""
-
-
-def _size(raw: object, name: str) -> int:
-    return valid_int(raw, name, minimum=0)
-
-
-_SIZE = {"type": "integer", "minimum": 0}
-
-QUALITY = Param[int]("quality", valid_stream_quality, empty_is_absent=True)
-DESIRED_FPS = Param[int]("desired_fps", valid_stream_fps, empty_is_absent=True)
-RESOLUTION = Param[str]("resolution", valid_stream_resolution, empty_is_absent=True)
-H264_BITRATE = Param[int]("h264_bitrate", valid_h264_bitrate, empty_is_absent=True)
-H264_GOP = Param[int]("h264_gop", valid_h264_gop, empty_is_absent=True)
+QUALITY = Param[int](
+    "quality", valid_stream_quality, description="of the JPEG pictures", empty_is_absent=True
+)
+DESIRED_FPS = Param[int](
+    "desired_fps",
+    valid_stream_fps,
+    description="at most so many frames a second; 0 = all",
+    empty_is_absent=True,
+)
+RESOLUTION = Param[str](
+    "resolution", valid_stream_resolution, description="one of the available ones", empty_is_absent=True
+)
+H264_BITRATE = Param[int]("h264_bitrate", valid_h264_bitrate, description="in kbit/s", empty_is_absent=True)
+H264_GOP = Param[int](
+    "h264_gop", valid_h264_gop, description="frames from one key frame to the next", empty_is_absent=True
+)
 
 SAVE = Param("save", valid_bool, False, "keep this frame in memory")
 LOAD = Param("load", valid_bool, False, "return the kept frame; wins over save")
 ALLOW_OFFLINE = Param("allow_offline", valid_bool, False, "accept a frame without a video signal")
 OCR = Param("ocr", valid_bool, False, "return recognised text")
-PREVIEW = Param("preview", valid_bool, False, "scaled-down JPEG")
-PREVIEW_MAX_WIDTH = Param("preview_max_width", _size, 0, schema=_SIZE)
-PREVIEW_MAX_HEIGHT = Param("preview_max_height", _size, 0, schema=_SIZE)
-PREVIEW_QUALITY = Param("preview_quality", valid_stream_quality, 80)
+OCR_LANGS = Param[list[str]]("ocr_langs", valid_list, [], "installed languages; the configured ones if none")
+OCR_LEFT = Param("ocr_left", valid_int, -1, "edge of the part to read, in pixels; negative = none")
+OCR_TOP = Param("ocr_top", valid_int, -1, "edge of the part to read")
+OCR_RIGHT = Param("ocr_right", valid_int, -1, "edge of the part to read: not its width")
+OCR_BOTTOM = Param("ocr_bottom", valid_int, -1, "edge of the part to read: not its height")
+PREVIEW = Param("preview", valid_bool, False, "scaled-down JPEG; ignored with ocr")
+PREVIEW_MAX_WIDTH = Param("preview_max_width", _size, 0, "in pixels; both 0 = a fifth of each side")
+PREVIEW_MAX_HEIGHT = Param("preview_max_height", _size, 0, "in pixels; 0 beside another limit = no limit")
+PREVIEW_QUALITY = Param("preview_quality", valid_stream_quality, 80, "of the scaled-down JPEG")
+SET_PARAMS = (QUALITY, DESIRED_FPS, RESOLUTION, H264_BITRATE, H264_GOP)
+SNAPSHOT_PARAMS = (
+    SAVE,
+    LOAD,
+    ALLOW_OFFLINE,
+    OCR,
+    OCR_LANGS,
+    OCR_LEFT,
+    OCR_TOP,
+    OCR_RIGHT,
+    OCR_BOTTOM,
+    PREVIEW,
+    PREVIEW_MAX_WIDTH,
+    PREVIEW_MAX_HEIGHT,
+    PREVIEW_QUALITY,
+)
+
+
+class OcrAnswer(msgspec.Struct, frozen=True):
+    """The text recognition, for `GET /api/streamer/ocr`: wrapped, unlike the event."""
+
+    ocr: OcrState
+
 
 NEVER_CACHE = {
     "Cache-Control": "no-store, no-cache, must-revalidate, proxy-revalidate, max-age=0",
@@ -72,8 +114,8 @@ def snapshot_headers(frame: JpegFrame) -> dict[str, str]:
     }
 
 
-def streamer_routes(streamer: StreamerService) -> list[Route]:
-    """List the routes that control the streamer."""
+def streamer_routes(streamer: StreamerService, recognition: OcrService) -> list[Route]:
+    """List the routes that control the streamer, and give its pictures or what is written there."""
     # A preview decodes and encodes a whole picture: more than one at a time would starve the video.
     preview_limiter = trio.CapacityLimiter(1)
 
@@ -105,44 +147,65 @@ def streamer_routes(streamer: StreamerService) -> list[Route]:
             frame = streamer.load_snapshot()
         else:
             frame = await streamer.take_snapshot(save=save, allow_offline=allow_offline)
+        # What follows is validated only now that there is a frame, as in the reference.
+        data, content_type = frame.data, "image/jpeg"
         if ocr:
-            raise OcrError("text recognition is not available on this appliance")
-        data = frame.data
-        if preview:
+            box = CropBox(call[OCR_LEFT], call[OCR_TOP], call[OCR_RIGHT], call[OCR_BOTTOM])
+            text = await recognition.recognise(frame.data, call[OCR_LANGS], box=box)
+            data, content_type = text.encode(), "text/plain"
+        elif preview:
+            limits = call[PREVIEW_MAX_WIDTH], call[PREVIEW_MAX_HEIGHT]
             data = await trio.to_thread.run_sync(
-                scale_jpeg,
-                frame.data,
-                call[PREVIEW_MAX_WIDTH],
-                call[PREVIEW_MAX_HEIGHT],
-                call[PREVIEW_QUALITY],
-                limiter=preview_limiter,
+                scale_jpeg, frame.data, *limits, call[PREVIEW_QUALITY], limiter=preview_limiter
             )
-        return Response(data, content_type="image/jpeg", headers=snapshot_headers(frame))
+        return Response(data, content_type=content_type, headers=snapshot_headers(frame))
 
     async def remove_snapshot(_call: Call) -> Response:
         streamer.remove_snapshot()
         return envelope()
 
     async def ocr_state(_call: Call) -> Response:
-        return envelope({"ocr": {"enabled": False, "langs": {"default": [], "available": []}}})
+        return envelope(OcrAnswer(await recognition.refresh()))
 
-    snapshot_params = (
-        SAVE,
-        LOAD,
-        ALLOW_OFFLINE,
-        OCR,
-        PREVIEW,
-        PREVIEW_MAX_WIDTH,
-        PREVIEW_MAX_HEIGHT,
-        PREVIEW_QUALITY,
-    )
-    set_params_params = (QUALITY, DESIRED_FPS, RESOLUTION, H264_BITRATE, H264_GOP)
     user = Access.USER
+    picture = media("image/jpeg", "the frame, described by X-UStreamer-* headers")
+    text = media("text/plain", "with `ocr`: what is recognised, as it is")
     return [
-        Route("GET", "/api/streamer", user, state),
-        Route("POST", "/api/streamer/set_params", user, set_params, set_params_params),
-        Route("POST", "/api/streamer/reset", user, reset),
-        Route("GET", "/api/streamer/snapshot", user, take_snapshot, snapshot_params),
-        Route("DELETE", "/api/streamer/snapshot", user, remove_snapshot),
-        Route("GET", "/api/streamer/ocr", user, ocr_state),
+        Route(
+            "GET",
+            "/api/streamer",
+            user,
+            state,
+            summary="the video: what can be set, and what the running streamer does",
+            answers=(Answer(StreamerState),),
+        ),
+        Route(
+            "POST",
+            "/api/streamer/set_params",
+            user,
+            set_params,
+            SET_PARAMS,
+            summary="set parameters of the picture; applied by a restart a second after the last change",
+            errors=(StreamerQualityNotSupported, StreamerResolutionNotSupported, StreamerH264NotSupported),
+        ),
+        Route("POST", "/api/streamer/reset", user, reset, summary="restart the streamer if it runs"),
+        Route(
+            "GET",
+            "/api/streamer/snapshot",
+            user,
+            take_snapshot,
+            SNAPSHOT_PARAMS,
+            summary="take a picture, or the text on it",
+            answers=(picture, text),
+            errors=(UnavailableError, OcrError),
+        ),
+        Route("DELETE", "/api/streamer/snapshot", user, remove_snapshot, summary="forget the kept picture"),
+        Route(
+            "GET",
+            "/api/streamer/ocr",
+            user,
+            ocr_state,
+            summary="the languages of the text recognition",
+            answers=(Answer(OcrAnswer),),
+        ),
     ]

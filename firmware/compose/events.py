@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from api.ws.hub import Source
 from api.ws.wire.state_diff import Shape
-from firmware.core.cell import Cell
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.info.service import InfoService
+from firmware.subsystems.ocr.service import OcrService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
 
@@ -23,11 +21,11 @@ def event_sources(
     keymaps: Keymaps,
     atx: AtxService,
     streamer: StreamerService,
+    ocr: OcrService,
     info: InfoService,
     sessions: SessionsService,
 ) -> list[Source]:
     """List the sources of the hub; a subsystem with events adds its own."""
-    ocr: Cell[Mapping[str, object]] = Cell({"enabled": False, "langs": {"default": [], "available": []}})
     return [
         Source("gpio", gpio.state, Shape(deeper=frozenset({"state"}), only_whole=frozenset({"model"}))),
         Source("hid", hid.state, Shape(whole=True)),
@@ -40,7 +38,7 @@ def event_sources(
                 companions=(("params", "limits"), ("applied", "limits")), only_whole=frozenset({"features"})
             ),
         ),
-        Source("ocr", ocr, Shape(whole=True)),
+        Source("ocr", ocr.state, Shape(whole=True)),
         *(Source("info", cell, Shape(whole=True), member=name) for name, cell in info.cells.items()),
         Source("clients", sessions.clients, Shape(whole=True, repeats=True)),
     ]

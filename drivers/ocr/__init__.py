@@ -1,0 +1,1 @@
+"""Text recognition: the Tesseract program, and pictures made ready for it."""

@@ -1,0 +1,38 @@
+"""Makes what works on the streamer's pictures: text recognition, automatic snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from drivers.ocr.tesseract import Tesseract
+from firmware.settings import LoadedSettings
+from firmware.subsystems.hid.service import HidService
+from firmware.subsystems.ocr.service import OcrService
+from firmware.subsystems.sessions.service import SessionsService
+from firmware.subsystems.snapshot.service import SnapshotService
+from firmware.subsystems.streamer.service import StreamerService
+
+
+@dataclass(frozen=True, slots=True)
+class PictureServices:
+    """What was made."""
+
+    ocr: OcrService
+    snapshots: SnapshotService
+
+
+async def make_picture_services(
+    loaded: LoadedSettings, *, streamer: StreamerService, hid: HidService, sessions: SessionsService
+) -> PictureServices:
+    """Make the services on the pictures of *streamer*; looks for the languages of the text recognition."""
+    kvmd = loaded.settings.kvmd
+    ocr = OcrService(kvmd.ocr, engine=Tesseract(Path(kvmd.ocr.tessdata)))
+    await ocr.refresh()
+    snapshots = SnapshotService(
+        kvmd.snapshot,
+        video=streamer,
+        input_devices=hid,
+        is_live=lambda: sessions.clients.value.count > 0,
+    )
+    return PictureServices(ocr, snapshots)
