@@ -89,6 +89,11 @@ fuzz-api *ARGS:
 quick *ARGS:
     {{ bin }}/pytest -q -m "not qemu and not browser and not slow" "$@"
 
+[doc("DMTF's service validator against an appliance; its schema files are at ../shared/redfish-csdl")]
+[group("check")]
+redfish-validate:
+    {{ bin }}/pytest -q -s --no-header hil/test_redfish_clients.py -k validator
+
 [doc("Formatting, lints, types, import contracts")]
 [group("check")]
 lint:

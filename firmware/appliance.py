@@ -27,6 +27,7 @@ from firmware.liveness import heartbeats_check, threads_check
 from firmware.selfcheck import self_check
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
+from firmware.subsystems.boot.service import BootService
 from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
@@ -55,6 +56,7 @@ class Appliance:
     hid: HidService
     typist: Typist
     atx: AtxService
+    boot: BootService
     gpio: GpioService
     streamer: StreamerService
     snapshots: SnapshotService
@@ -75,6 +77,7 @@ class Appliance:
         return {
             "hid": self.hid.run,
             "atx": self.atx.run,
+            "boot": self.boot.run,
             "gpio": self.gpio.run,
             "streamer": self.streamer.run,
             **({"snapshot": self.snapshots.run} if self.snapshots.enabled else {}),

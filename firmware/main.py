@@ -38,6 +38,7 @@ from firmware.boards.choose import choose_board
 from firmware.boards.data import read_board
 from firmware.boards.load import compose_board
 from firmware.compose.authentication import make_authentication
+from firmware.compose.boot import make_boot
 from firmware.compose.channels import make_gpio
 from firmware.compose.events import event_sources
 from firmware.compose.front import listen_address, make_server_config
@@ -140,6 +141,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         reset_switch=board.reset_switch,
         supervisor=supervisor,
     )
+    boot = make_boot(loaded, atx=atx, hid=hid, state_dir=state_dir)
     streamer = StreamerService(kvmd.streamer, source=board.video, supervisor=supervisor)
     info = make_information(loaded, board)
     sessions = SessionsService(input_devices=hid, video=streamer)
@@ -164,6 +166,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
             "hid": hid.statistics(),
             "gpio": gpio.statistics(),
             "typing": typist.statistics(),
+            "boot": boot.statistics(),
             "streamer": streamer.statistics(),
             "ocr": pictures.ocr.statistics(),
             "snapshots": pictures.snapshots.statistics(),
@@ -184,7 +187,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
         *redfish_routes(
-            make_redfish_handles(atx=atx, auth=auth, info=info, addresses=lambda: server.addresses)
+            make_redfish_handles(atx=atx, boot=boot, auth=auth, info=info, addresses=lambda: server.addresses)
         ),
         *openapi_routes(lambda: routes, version=farhand_version()),
     ]
@@ -198,6 +201,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         hid=hid,
         typist=typist,
         atx=atx,
+        boot=boot,
         gpio=gpio,
         streamer=streamer,
         snapshots=pictures.snapshots,

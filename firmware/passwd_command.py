@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
 from firmware.core.errors import SetupError, ValidatorError
+from firmware.core.files import exclusive
 from firmware.core.validators import valid_passwd, valid_user
 from firmware.subsystems.auth.default_password import DEFAULT_PASSWORD, DEFAULT_USER, has_default_password
-from firmware.subsystems.auth.files import exclusive
 from firmware.subsystems.auth.hashing import Hasher, PasswordHasher
 from firmware.subsystems.auth.password_file import PasswordFile, Problem, load, save
 

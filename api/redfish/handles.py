@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol
 from drivers.system.network import NetworkInterface
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
+from firmware.subsystems.boot.service import BootService
 from firmware.subsystems.info.service import InfoService
 
 OWN_SYSTEM: Final = "0"
@@ -62,6 +63,7 @@ class RedfishHandles:
     """Everything."""
 
     atx: AtxService
+    boot: BootService
     auth: AuthService
     info: InfoService
     switch: Switch

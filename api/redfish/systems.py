@@ -13,6 +13,14 @@ import msgspec
 from quart import Response
 
 from api.redfish.answers import Document, read_body
+from api.redfish.boot import (
+    NO_BOOT_OVERRIDE,
+    SystemPatch,
+    boot_document,
+    override_boot,
+    refuse_override,
+    wanted_override,
+)
 from api.redfish.errors import BaseMessage, HttpError
 from api.redfish.handles import OWN_SYSTEM, PORT_PREFIX, RedfishHandles
 from api.redfish.metadata import odata_type
@@ -22,8 +30,10 @@ from firmware.core.errors import ValidatorError
 from firmware.core.validators import valid_redfish_reset_type
 from firmware.core.validators.power import REDFISH_RESET_TYPES
 from firmware.state.atx import AtxState
+from firmware.state.boot import BootState
 from firmware.state.info import InfoState
 from firmware.subsystems.atx.service import AtxIsBusyError
+from firmware.subsystems.boot.errors import BootStoreError
 
 SYSTEMS: Final = f"{ROOT}/Systems"
 _PORT: Final = re.compile(PORT_PREFIX + r"(0|[1-9][0-9]{0,3})", re.ASCII)
@@ -39,6 +49,7 @@ _ACTIONS: Final[Mapping[str, Action]] = {
     "GracefulShutdown": "off",
     "ForceRestart": "reset_hard",
 }
+_STARTING: Final = frozenset({"On", "ForceOn", "ForceRestart", "PushPowerButton"})
 
 
 class ResetRequest(msgspec.Struct):
@@ -54,7 +65,7 @@ def host_name(info: InfoState) -> str:
     return host if isinstance(host, str) and host else info.node.host
 
 
-def system(name: str, *, host: str, powered: bool, reachable: bool) -> Document:
+def system(name: str, *, host: str, powered: bool, reachable: bool, boot: Document | None = None) -> Document:
     """Return a system; *reachable* says whether its power LED can be read."""
     uri = f"{SYSTEMS}/{name}"
     return {
@@ -77,20 +88,24 @@ def system(name: str, *, host: str, powered: bool, reachable: bool) -> Document:
                 "target": f"{uri}/Actions/ComputerSystem.SetDefaultBootOrder"
             },
         },
-        "Boot": {"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": None},
+        "Boot": dict(NO_BOOT_OVERRIDE if boot is None else boot),
     }
 
 
-def own_system(atx: AtxState, info: InfoState) -> Document:
+def own_system(atx: AtxState, boot: BootState, info: InfoState) -> Document:
     """Return the system at the appliance's own front panel."""
     return system(
-        OWN_SYSTEM, host=host_name(info), powered=atx.leds.power, reachable=atx.enabled and atx.online
+        OWN_SYSTEM,
+        host=host_name(info),
+        powered=atx.leds.power,
+        reachable=atx.enabled and atx.online,
+        boot=boot_document(boot),
     )
 
 
 def system_resources(handles: RedfishHandles) -> list[Resource]:
     """List the resources of computer systems."""
-    atx, info, switch = handles.atx, handles.info, handles.switch
+    atx, boot, info, switch = handles.atx, handles.boot, handles.info, handles.switch
 
     async def systems(_call: Call) -> Document:
         uris = [f"{SYSTEMS}/{name}" for name in handles.system_names()]
@@ -100,7 +115,7 @@ def system_resources(handles: RedfishHandles) -> list[Resource]:
         name = call.path_part("id")
         port = _port_of(name)
         if port is None:
-            return own_system(atx.state.value, await info.fresh_state())
+            return own_system(atx.state.value, boot.state.value, await info.fresh_state())
         ports = switch.ports()
         if port >= len(ports):
             raise _unknown(name)
@@ -112,13 +127,23 @@ def system_resources(handles: RedfishHandles) -> list[Resource]:
         power = atx if port is None else switch.power_of(port)
         if port is None and not atx.state.value.enabled:
             return Response(b"", 204)
+        if port is None and reset_type in _STARTING:
+            await boot.make_ready()
         if reset_type == "PushPowerButton":
             await power.click("power")
         else:
             await power.power(_ACTIONS[reset_type])
         return Response(b"", 204)
 
-    async def change(_call: Call) -> Response:
+    async def change(call: Call) -> Response:
+        name = call.path_part("id")
+        # Nothing else can be changed, and of a system that is not there nothing at all (gotcha 66).
+        if handles.powered(name) is not None:
+            wanted = await wanted_override(call)
+            if wanted is not None and name == OWN_SYSTEM:
+                await override_boot(boot, wanted)
+            elif wanted is not None:
+                refuse_override(wanted)
         return Response(b"", 204)
 
     return [
@@ -130,8 +155,9 @@ def system_resources(handles: RedfishHandles) -> list[Resource]:
             operations={
                 "PATCH": Operation(
                     change,
-                    "accepted for any system and any body",
-                    Body("application/json", dict[str, object], required=False),
+                    "override what it starts from; anything else is accepted and changes nothing",
+                    Body("application/json", SystemPatch, required=False),
+                    errors=(HttpError, BootStoreError),
                     conditional=True,
                 )
             },

@@ -5,6 +5,7 @@ Must never decide about power: it is told to start, and cancelled.
 
 from __future__ import annotations
 
+import enum
 from typing import Protocol
 
 import trio
@@ -21,11 +22,28 @@ BLANK_S = 0.4
 MEMORY_COUNT_S = 0.8
 DEVICES_S = 0.7
 SETUP_PROMPT_S = 1.0
+NO_MEDIUM_S = 1.0
 POST_S = MEMORY_COUNT_S + DEVICES_S + SETUP_PROMPT_S
 KERNEL_S = 1.0
 SHUTDOWN_S = 1.5
 
 _MEMORY_STEPS = 16
+
+
+class BootSource(enum.StrEnum):
+    """What the system is started from."""
+
+    DISK = "disk"
+    USB = "usb"
+    NETWORK = "network"
+
+
+_SOURCES = {
+    us_layout.DIGIT_1: BootSource.DISK,
+    us_layout.DIGIT_2: BootSource.USB,
+    us_layout.DIGIT_3: BootSource.NETWORK,
+    us_layout.ESCAPE: BootSource.DISK,
+}
 
 
 class BootMachine(Protocol):
@@ -42,6 +60,11 @@ class BootMachine(Protocol):
 
     def medium_line(self) -> str:
         """What is in the USB drive, in a line."""
+        ...
+
+    @property
+    def has_medium(self) -> bool:
+        """Whether there is something in the USB drive."""
         ...
 
     def new_screen(self, mode_px: tuple[int, int]) -> TextScreen:
@@ -78,13 +101,14 @@ class Keys:
         return self.usage
 
 
-async def power_on_self_test(machine: BootMachine) -> bool:
-    """Show the POST screen; return whether somebody pressed the key for the setup."""
-    keys = Keys(us_layout.DELETE, us_layout.F2)
+async def power_on_self_test(machine: BootMachine) -> int | None:
+    """Show the POST screen; return the key for the setup or the boot menu that was pressed, if one was."""
+    keys = Keys(us_layout.DELETE, us_layout.F2, us_layout.F12)
     machine.take_keys(keys)
     screen = machine.new_screen(FIRMWARE_MODE_PX)
     screen.write(0, "Farhand Emulated PC", WHITE)
     screen.write(1, "Firmware 1.0")
+    screen.write(screen.rows - 2, "Press F12 for the boot menu", YELLOW)
     screen.write(screen.rows - 1, "Press DEL or F2 to enter setup", YELLOW)
     for step in range(1, _MEMORY_STEPS + 1):
         screen.write(3, f"Memory test: {machine.memory_mib * step // _MEMORY_STEPS * 1024} KB")
@@ -98,7 +122,30 @@ async def power_on_self_test(machine: BootMachine) -> bool:
         await trio.sleep(DEVICES_S / len(lines))
     screen.write(7 + len(lines), "Starting from disk ...")
     await trio.sleep(SETUP_PROMPT_S)
-    return keys.usage is not None
+    return keys.usage
+
+
+async def boot_menu(machine: BootMachine) -> BootSource:
+    """Show the boot menu until something is chosen, and return what there is to start from then."""
+    keys = Keys(*_SOURCES)
+    machine.take_keys(keys)
+    screen = machine.new_screen(FIRMWARE_MODE_PX)
+    screen.write(0, "Farhand Emulated PC - Boot Menu".center(screen.columns), WHITE, (0, 0, 160))
+    screen.write(3, "  1  Disk")
+    screen.write(4, f"  2  {machine.medium_line()}")
+    screen.write(5, "  3  Network")
+    screen.write(screen.rows - 1, "1 to 3: start from it    ESC: start from disk", YELLOW)
+    source = _SOURCES[await keys.wait()]
+    machine.take_keys(None)
+    missing = {
+        BootSource.USB: None if machine.has_medium else "no medium in the USB drive",
+        BootSource.NETWORK: "no boot server answers",
+    }.get(source)
+    if missing is None:
+        return source
+    screen.write(7, f"  {missing}: starting from disk ...")
+    await trio.sleep(NO_MEDIUM_S)
+    return BootSource.DISK
 
 
 async def setup(machine: BootMachine) -> int:
@@ -114,12 +161,12 @@ async def setup(machine: BootMachine) -> int:
     return await keys.wait()
 
 
-async def kernel(machine: BootMachine, console: Console) -> None:
+async def kernel(machine: BootMachine, console: Console, source: BootSource) -> None:
     """Print what an operating system says when it starts."""
     machine.disk_activity(KERNEL_S)
     devices = machine.usb_devices()
     lines = [
-        "Starting the system ...",
+        "Starting the system ..." if source is BootSource.DISK else f"Starting the system from {source} ...",
         f"Memory: {machine.memory_mib} MiB available",
         "console: 160x45 characters of 8x16 pixels",
         *(f"usb 1-{number}: {device}" for number, device in enumerate(devices, 1)),

@@ -38,6 +38,7 @@ class Phase(enum.StrEnum):
     BLANK = "blank"
     POST = "post"
     SETUP = "setup"
+    BOOT_MENU = "boot-menu"
     BOOTING = "booting"
     RUNNING = "running"
     SHUTDOWN = "shutdown"
@@ -80,6 +81,7 @@ class Machine:
         on_ctrl_alt_del = self.reset if options.reset_on_ctrl_alt_del else None
         self._seat = Seat(display, self.medium_line, on_ctrl_alt_del)
         self._phase = Phase.OFF
+        self.boot_source = boot.BootSource.DISK
         self._start: _Start | None = None
         self._started = trio.lowlevel.ParkingLot()
         self._session = trio.CancelScope()
@@ -146,6 +148,11 @@ class Machine:
     def medium(self) -> Medium | None:
         """What is in the USB drive."""
         return self.drive.medium
+
+    @property
+    def has_medium(self) -> bool:
+        """Whether there is something in the USB drive."""
+        return self.drive.connected and self.drive.medium is not None
 
     @property
     def medium_locked(self) -> bool:
@@ -287,7 +294,12 @@ class Machine:
         await trio.sleep(boot.BLANK_S)
         self._set_usb_ready(True)
         self._set_phase(Phase.POST)
-        if await boot.power_on_self_test(self):
+        self.boot_source = boot.BootSource.DISK
+        key = await boot.power_on_self_test(self)
+        if key == us_layout.F12:
+            self._set_phase(Phase.BOOT_MENU)
+            self.boot_source = await boot.boot_menu(self)
+        elif key is not None:
             self._set_phase(Phase.SETUP)
             if await boot.setup(self) == us_layout.F10:
                 self.reset()
@@ -298,7 +310,7 @@ class Machine:
             self._seat.open_console()
             self._set_phase(Phase.BOOTING)
             self.take_keys(None)
-            await boot.kernel(self, self.console)
+            await boot.kernel(self, self.console, self.boot_source)
             self._open_shell()
         assert self._shell is not None
         await self._shell.run()

@@ -72,6 +72,11 @@ class ObservedMachine(Protocol):
         ...
 
     @property
+    def boot_source(self) -> str:
+        """What it was started from."""
+        ...
+
+    @property
     def powered(self) -> bool:
         """Whether it is on."""
         ...
@@ -182,8 +187,13 @@ class Observer:
 
     @property
     def phase(self) -> str:
-        """One of `machine.Phase`: "off", "blank", "post", "setup", "booting", "running", "shutdown"."""
+        """One of `machine.Phase`: "off", "blank", "post", "setup", "booting", "running", "shutdown" ..."""
         return self._machine.phase
+
+    @property
+    def boot_source(self) -> str:
+        """What it was last started from: "disk" or "usb"."""
+        return self._machine.boot_source
 
     @property
     def screen_text(self) -> list[str]:

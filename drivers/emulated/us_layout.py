@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+DIGIT_1: Final = 0x1E
+DIGIT_2: Final = 0x1F
+DIGIT_3: Final = 0x20
 ENTER: Final = 0x28
 ESCAPE: Final = 0x29
 BACKSPACE: Final = 0x2A
@@ -14,6 +17,7 @@ TAB: Final = 0x2B
 CAPS_LOCK: Final = 0x39
 F2: Final = 0x3B
 F10: Final = 0x43
+F12: Final = 0x45
 SCROLL_LOCK: Final = 0x47
 HOME: Final = 0x4A
 PAGE_UP: Final = 0x4B

@@ -9,12 +9,14 @@ from api.server import BoundAddresses
 from drivers.system.network import LinuxNetwork
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
+from firmware.subsystems.boot.service import BootService
 from firmware.subsystems.info.service import InfoService
 
 
 def make_redfish_handles(
     *,
     atx: AtxService,
+    boot: BootService,
     auth: AuthService,
     info: InfoService,
     addresses: Callable[[], BoundAddresses | None],
@@ -30,6 +32,7 @@ def make_redfish_handles(
 
     return RedfishHandles(
         atx=atx,
+        boot=boot,
         auth=auth,
         info=info,
         switch=_NoSwitch(),

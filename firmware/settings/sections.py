@@ -34,6 +34,7 @@ from firmware.core.config.tree import Node
 from firmware.settings.otg import OtgConfig
 from firmware.subsystems.atx.config import AtxConfig
 from firmware.subsystems.auth.config import AuthConfig
+from firmware.subsystems.boot.config import BootConfig
 from firmware.subsystems.gpio.config import GpioConfig
 from firmware.subsystems.hid.config import HidConfig
 from firmware.subsystems.info.config import InfoConfig
@@ -288,6 +289,7 @@ class FarhandConfig(Section, frozen=True):
     tls: TlsConfig = TlsConfig()
     video: VideoConfig = VideoConfig()
     watchdog: WatchdogConfig = WatchdogConfig()
+    boot: BootConfig = BootConfig()
     state: AbsolutePath = Path("/var/lib/farhand")
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware.core.files import exclusive
 from firmware.passwd_command import run
-from firmware.subsystems.auth.files import exclusive
 from firmware.subsystems.auth.hashing import PasswordHasher, Scheme
 from firmware.subsystems.auth.password_file import PasswordFile, load
 

@@ -228,3 +228,18 @@ async def test_a_broken_picture_stays_broken_when_scaled(autojump_clock: MockClo
         broken = await stream.next()
     assert isinstance(broken, Frame)
     assert len(broken.data) < broken.stride_bytes * broken.height
+
+
+@pytest.mark.parametrize("key", ["Digit1", "Digit2", "Digit3", "Escape"])
+async def test_the_boot_menu_without_a_medium_ends_at_the_disk(
+    autojump_clock: MockClock, pc_off: EmulatedPc, hands: Any, see: Any, key: str
+) -> None:
+    await pc_off.power_switch.pulse(CLICK_S)
+    await pc_off.observer.wait_until(lambda: pc_off.observer.phase == Phase.POST)
+    await hands(pc_off).press("F12")
+    await pc_off.observer.wait_until(lambda: pc_off.observer.phase == Phase.BOOT_MENU)
+    await trio.sleep(3600)
+    assert "Boot Menu" in (await see(pc_off))[0]
+    await hands(pc_off).press(key)
+    await pc_off.observer.wait_until(lambda: pc_off.observer.phase == Phase.RUNNING)
+    assert pc_off.observer.boot_source == "disk"

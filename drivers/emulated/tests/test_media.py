@@ -189,3 +189,19 @@ async def test_a_medium_can_be_changed_while_the_pc_is_off(
     await real_time_pc.media.insert(disc)
     await real_time_pc.power_switch.pulse(0.01)
     await screen(real_time_pc, "label 'FARHAND_DISC'")
+
+
+async def test_the_pc_boots_from_a_medium_that_is_chosen_in_its_menu(
+    mock_clock: MockClock, real_time_pc: EmulatedPc, hands: Any, disc: Medium
+) -> None:
+    mock_clock.rate = FASTER
+    pc = real_time_pc
+    await pc.media.insert(disc)
+    await pc.reset_switch.pulse(0.01)
+    await pc.observer.wait_until(lambda: pc.observer.phase == "post")
+    await hands(pc).press("F12")
+    await pc.observer.wait_until(lambda: pc.observer.phase == "boot-menu")
+    assert "2  usb-drive: CD-ROM, ISO 9660, label 'FARHAND_DISC'" in "\n".join(pc.observer.screen_text)
+    await hands(pc).press("Digit2")
+    await screen(pc, "Starting the system from usb ...")
+    assert pc.observer.boot_source == "usb"

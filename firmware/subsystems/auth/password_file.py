@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Self
 
 from firmware.core.errors import SetupError, ValidatorError
+from firmware.core.files import observe, replace
 from firmware.core.validators import valid_user
-from firmware.subsystems.auth.files import observe, replace
 from firmware.subsystems.auth.hashing import CostClass, StoredHash, UnsupportedHashError, parse_stored
 
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import trio
 
 from firmware.core.errors import ForbiddenError, SetupError
-from firmware.subsystems.auth.files import Observed, observe
+from firmware.core.files import Observed, observe
 from firmware.subsystems.auth.hashing import Hasher, PasswordHasher, StoredHash, decoy
 from firmware.subsystems.auth.password_file import PasswordFile
 from firmware.subsystems.auth.sessions import SessionInfo, SessionStore, effective_lifetime_s

@@ -1,4 +1,4 @@
-"""The files behind authentication: noticing that one changed, and replacing one crash-safely.
+"""Small files that others may change: noticing that one changed, and replacing one crash-safely.
 
 All functions block: call them in a thread. They know nothing of what the bytes mean, and never quote them.
 """

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from firmware.core import files
 from firmware.core.errors import SetupError
-from firmware.subsystems.auth import files
-from firmware.subsystems.auth.files import Observed, exclusive, observe, replace
+from firmware.core.files import Observed, exclusive, observe, replace
 
 
 def later_ns() -> int:

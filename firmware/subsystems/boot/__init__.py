@@ -1,0 +1,1 @@
+"""What the target starts from: an override of its firmware's own order."""
