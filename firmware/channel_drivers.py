@@ -12,28 +12,43 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from drivers.channels.anelpwr import AnelpwrDriver
+from drivers.channels.cmd import CmdDriver
+from drivers.channels.cmdret import CmdretDriver
 from drivers.channels.extron import ExtronDriver
 from drivers.channels.ezcoo import EzcooDriver
+from drivers.channels.hidrelay import HidRelayDriver
 from drivers.channels.hue import HueDriver
 from drivers.channels.lines import LinesDriver
 from drivers.channels.locator import LocatorDriver
 from drivers.channels.noop import NoopDriver
+from drivers.channels.noyito import NoyitoDriver
+from drivers.channels.otgconf import OtgconfDriver
 from drivers.channels.pway import PwayDriver
+from drivers.channels.pwm import Duties, PwmDriver
+from drivers.channels.servo import ServoRange
 from drivers.channels.tesmart import TesmartDriver
 from drivers.channels.wol import WolDriver
 from drivers.channels.xh_hk4401 import XhHk4401Driver
 from drivers.gpio.line import LineSource
+from drivers.hidraw import HidrawNode
 from drivers.ports import ChannelDriver, ChannelInput, ChannelOutput
 from firmware.boards.board import Board
 from firmware.subsystems.gpio.driver_config import (
     AnelpwrDriverConfig,
+    CmdDriverConfig,
+    CmdretDriverConfig,
     ExtronDriverConfig,
     EzcooDriverConfig,
+    HidrelayDriverConfig,
     HueDriverConfig,
     LineDriverConfig,
     LocatorDriverConfig,
     NoopDriverConfig,
+    NoyitoDriverConfig,
+    OtgconfDriverConfig,
     PwayDriverConfig,
+    PwmDriverConfig,
+    ServoDriverConfig,
     TesmartDriverConfig,
     WolDriverConfig,
     XhHk4401DriverConfig,
@@ -73,6 +88,45 @@ def _lines(config: LineDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
 
 def _locator(config: LocatorDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
     return LocatorDriver(_chip(config, needs), needs.outputs)
+
+
+def _hidrelay(config: HidrelayDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return HidRelayDriver(
+        str(config.device), HidrawNode(config.device), needs.outputs, poll_s=config.state_poll
+    )
+
+
+def _noyito(config: NoyitoDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return NoyitoDriver(str(config.device), HidrawNode(config.device), needs.outputs)
+
+
+def _pwm(config: PwmDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    duties = Duties(config.period, config.duty_cycle_push, config.duty_cycle_release)
+    return PwmDriver(config.chip, duties, needs.outputs)
+
+
+def _servo(config: ServoDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    servo = ServoRange(
+        period_ns=config.period,
+        low_ns=config.duty_cycle_min,
+        high_ns=config.duty_cycle_max,
+        low_deg=config.angle_min,
+        high_deg=config.angle_max,
+    )
+    duties = servo.duties(on_deg=config.angle_push, off_deg=config.angle_release)
+    return PwmDriver(config.chip, duties, needs.outputs)
+
+
+def _cmd(config: CmdDriverConfig, _needs: ChannelNeeds) -> ChannelDriver:
+    return CmdDriver(config.cmd)
+
+
+def _cmdret(config: CmdretDriverConfig, _needs: ChannelNeeds) -> ChannelDriver:
+    return CmdretDriver(config.cmd)
+
+
+def _otgconf(config: OtgconfDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return OtgconfDriver(needs.board.gadget, udc=config.udc, init_delay_s=config.init_delay)
 
 
 def _noop(_config: NoopDriverConfig, _needs: ChannelNeeds) -> ChannelDriver:
@@ -148,6 +202,13 @@ FACTORIES: Final[Mapping[type, Factory]] = MappingProxyType(
     {
         LineDriverConfig: _lines,
         LocatorDriverConfig: _locator,
+        HidrelayDriverConfig: _hidrelay,
+        NoyitoDriverConfig: _noyito,
+        PwmDriverConfig: _pwm,
+        ServoDriverConfig: _servo,
+        CmdDriverConfig: _cmd,
+        CmdretDriverConfig: _cmdret,
+        OtgconfDriverConfig: _otgconf,
         NoopDriverConfig: _noop,
         WolDriverConfig: _wol,
         TesmartDriverConfig: _tesmart,

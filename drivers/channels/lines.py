@@ -13,7 +13,8 @@ from typing import Final
 
 import trio
 
-from drivers.errors import DriverError
+from drivers.channels.connections import one_fault
+from drivers.errors import DriverError, NotSupportedError
 from drivers.fanout import Fanout
 from drivers.gpio.declarations import InputDeclaration, OutputDeclaration
 from drivers.gpio.inputs import GpioInput
@@ -65,6 +66,10 @@ class LinesDriver:
         Raises DriverError when none is left.
         """
         self._failures = {}
+        with one_fault():
+            await self._keep_all(task_status)
+
+    async def _keep_all(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as nursery:
             tried = []
             for pin in (*self._inputs, *self._outputs):
@@ -94,10 +99,10 @@ class LinesDriver:
         """Hold one line, again and again. Raises DriverError if no other one is held either."""
         while True:
             try:
-                await self._hold(pin, tried)
-            except* DriverError as group:
-                # The tasks of a line fail for one reason.
-                self._failed(pin, _first(group))
+                with one_fault():
+                    await self._hold(pin, tried)
+            except DriverError as exc:
+                self._failed(pin, exc)
             tried.set()
             await trio.sleep(RETRY_S)
 
@@ -106,7 +111,9 @@ class LinesDriver:
         self._failures[pin] = error
         self._changes.publish(None)
         if len(self._failures) == len(self._inputs) + len(self._outputs):
-            raise error
+            # If trying again may help with one of them, that one.
+            curable = (one for one in self._failures.values() if not isinstance(one, NotSupportedError))
+            raise next(curable, error)
         if str(known) != str(error):
             logger.warning("%s (tried again every %s s)", error, RETRY_S)
 
@@ -147,8 +154,3 @@ class LinesDriver:
                 if debouncer.feed(level, trio.current_time()):
                     self._levels[pin] = debouncer.level
                     self._changes.publish(None)
-
-
-def _first(group: BaseExceptionGroup[DriverError]) -> DriverError:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -7,7 +7,7 @@ from typing import Final, override
 import trio
 
 from drivers.channels.noop import NoopDriver
-from drivers.errors import DeviceTimeoutError, os_errors
+from drivers.errors import DeviceTimeoutError, NotSupportedError, os_errors
 from drivers.wire.wake_on_lan import magic_packet
 
 SEND_DEADLINE_S: Final = 2.0
@@ -17,13 +17,13 @@ SEND_DEADLINE_S: Final = 2.0
 class WolDriver(NoopDriver):
     """Implements `drivers.ports.ChannelDriver`; every pin wakes *mac* through *ip*, mostly a broadcast one.
 
-    It reads false: a sleeper does not answer.
+    It reads false: a sleeper does not answer. An empty *mac*, which the configuration allows, wakes nobody.
     """
 
     def __init__(self, *, ip: str, port: int, mac: str) -> None:
         super().__init__()
         self._address = (ip, port)
-        self._packet = magic_packet(mac)
+        self._packet = magic_packet(mac) if mac else b""
 
     @override
     async def write(self, pin: str, level: bool) -> None:
@@ -31,6 +31,8 @@ class WolDriver(NoopDriver):
         if not level:
             await trio.lowlevel.checkpoint()
             return
+        if not self._packet:
+            raise NotSupportedError("nobody can be woken: the Wake-on-LAN driver has no mac")
         ip, port = self._address
         what = f"sending the Wake-on-LAN packet to {ip}:{port}"
         with (

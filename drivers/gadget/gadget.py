@@ -11,7 +11,7 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from drivers.errors import (
     HostNotReadyError,
     NotSupportedError,
 )
+from drivers.fanout import Fanout
 from drivers.gadget import configfs
 from drivers.gadget.configfs import CONFIGFS, UDC_CLASS, GadgetDirectory, MissingFunctionError
 from drivers.gadget.hid import GadgetKeyboard, GadgetPointer
@@ -42,7 +43,18 @@ COMPOSE_DEADLINE_S: Final = 30.0
 CHANGE_DEADLINE_S: Final = 2 * COMPOSE_DEADLINE_S
 """For `set_linked`: an earlier change may be under way."""
 
+UNBOUND: Final = "the USB gadget is not bound to its controller: it was unplugged on purpose"
+
 type Port = GadgetKeyboard | GadgetPointer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Composition:
+    """What the gadget is: the controller it is for, whether it is bound to it, which functions are linked."""
+
+    udc: str
+    bound: bool
+    linked: frozenset[str]
 
 
 class UsbGadget:
@@ -65,6 +77,7 @@ class UsbGadget:
                 kind = GadgetKeyboard if function.role is HidRole.KEYBOARD else GadgetPointer
                 self._ports[function.name] = kind(function, self._link)
         self._left_out: Mapping[str, str] = {}
+        self._linked: frozenset[str] = frozenset()
         # Held by the thread that composes: one that missed its deadline must not meet another one.
         self._composing = threading.Lock()
         # One at a time, since each changes the whole.
@@ -73,6 +86,9 @@ class UsbGadget:
         self._answers: trio.MemorySendChannel[DriverError | None] | None = None
         self._running = False
         self._composed = trio.Event()
+        self._composition: Composition | None = None
+        # Bound 1: only the newest composition matters.
+        self._compositions = Fanout[Composition | None](1)
 
     @property
     def keyboard(self) -> GadgetKeyboard | None:
@@ -91,7 +107,7 @@ class UsbGadget:
 
     @property
     def spec(self) -> GadgetSpec:
-        """What the gadget shall be, changes by `set_linked` included."""
+        """What the gadget shall be, changes by `set_linked` and `set_bound` included."""
         return self._spec
 
     @property
@@ -138,6 +154,7 @@ class UsbGadget:
         finally:
             self._running = False
             self._composed = trio.Event()
+            self._tell(None)
             for port in self._ports.values():
                 port.detach(DeviceGoneError("the USB gadget is not running"))
             self._answer(DeviceGoneError("the USB gadget stopped"))
@@ -145,6 +162,20 @@ class UsbGadget:
     async def wait_composed(self) -> None:
         """Wait until it is composed and serves, for those who use a part of it."""
         await self._composed.wait()
+
+    def compositions(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Composition | None]]:
+        """What it is, now and after each change; None while it is not composed. Bound 1, newest wins."""
+        return self._compositions.listen(self._composition)
+
+    async def set_bound(self, bound: bool) -> None:
+        """Bind it to its controller, or unbind it, which the host sees as the cable being pulled.
+
+        Raises DeviceGoneError while `run` does not run, and DriverError; then everything is as it was.
+        """
+        async with self._change:
+            self._require_running()
+            if bound is not self._spec.bound:
+                await self._become(dataclasses.replace(self._spec, bound=bound), "the USB gadget")
 
     async def set_linked(self, name: str, linked: bool) -> None:
         """Show function *name* to the host, or hide it; the host sees the whole gadget leave and return.
@@ -155,8 +186,7 @@ class UsbGadget:
         if name not in {function.name for function in self._spec.functions}:
             raise KeyError(name)
         async with self._change:
-            if self._inner is None:
-                raise DeviceGoneError("the USB gadget is not running")
+            self._require_running()
             enabled, disabled = self._spec.enabled - {name}, self._spec.disabled - {name}
             wanted = (
                 dataclasses.replace(self._spec, enabled=enabled | {name}, disabled=disabled)
@@ -169,17 +199,7 @@ class UsbGadget:
             if selection.linked == self._spec.select().linked:
                 self._spec = wanted
                 return
-            # Bound 1: exactly one answer.
-            self._answers, answers = trio.open_memory_channel[DriverError | None](1)
-            self._spec = wanted
-            self._inner.cancel()
-            error: DriverError | None = DeviceTimeoutError(
-                f"{name} was not changed within {CHANGE_DEADLINE_S} s - see the log"
-            )
-            with trio.move_on_after(CHANGE_DEADLINE_S):
-                error = await answers.receive()
-            if error is not None:
-                raise error
+            await self._become(wanted, name)
 
     async def remove(self) -> None:
         """Take the gadget away: the host sees it unplugged. Not while `run` runs. Raises DriverError."""
@@ -190,6 +210,31 @@ class UsbGadget:
     def statistics(self) -> dict[str, dict[str, int]]:
         """Return the ports' counts by function."""
         return {name: port.statistics() for name, port in self._ports.items()}
+
+    async def _become(self, wanted: GadgetSpec, what: str) -> None:
+        """Let `run` compose *wanted*. Raises DriverError if it cannot, and then everything is as it was."""
+        inner = self._require_running()
+        # Bound 1: exactly one answer.
+        self._answers, answers = trio.open_memory_channel[DriverError | None](1)
+        self._spec = wanted
+        inner.cancel()
+        error: DriverError | None = DeviceTimeoutError(
+            f"{what} was not changed within {CHANGE_DEADLINE_S} s - see the log"
+        )
+        with trio.move_on_after(CHANGE_DEADLINE_S):
+            error = await answers.receive()
+        if error is not None:
+            raise error
+
+    def _require_running(self) -> trio.CancelScope:
+        if self._inner is None:
+            raise DeviceGoneError("the USB gadget is not running")
+        return self._inner
+
+    def _tell(self, composition: Composition | None) -> None:
+        if composition != self._composition:
+            self._composition = composition
+            self._compositions.publish(composition)
 
     # -- composing -----------------------------------------------------------------------------------------
 
@@ -241,7 +286,10 @@ class UsbGadget:
                     raise
                 continue
             self._left_out = self._spec.select(missing).left_out
-            for reason in self._left_out.values():
+            self._linked = frozenset(function.name for function in self._spec.select(missing).linked)
+            if not self._spec.bound:
+                self._left_out = dict.fromkeys((function.name for function in self._spec.functions), UNBOUND)
+            for reason in dict.fromkeys(self._left_out.values()):
                 logger.warning("USB gadget: %s", reason)
             logger.info("USB gadget on %s: %d changes", udc, changes)
             return udc
@@ -267,6 +315,7 @@ class UsbGadget:
                     for name, port in self._ports.items():
                         if isinstance(port, GadgetKeyboard) and name not in self._left_out:
                             nursery.start_soon(port.read_leds)
+                    self._tell(Composition(udc, self._spec.bound and bool(self._linked), self._linked))
                     self._answer(None)
                     self._composed.set()
                     task_status.started()

@@ -141,7 +141,11 @@ def desired_tree(spec: GadgetSpec, udc: str, *, missing: Collection[str] = ()) -
     if windows:
         links.append(Link("os_desc/c.1", CONFIGURATION))
     return DesiredTree(
-        tuple(directories), tuple(attributes), tuple(links), udc if linked else "", frozenset(empty)
+        tuple(directories),
+        tuple(attributes),
+        tuple(links),
+        udc if linked and spec.bound else "",
+        frozenset(empty),
     )
 
 

@@ -376,6 +376,8 @@ class GadgetSpec:
     """Functions to leave unlinked, whatever their `start` says."""
     enabled: frozenset[str] = field(default_factory=frozenset)
     """Functions to link, whatever their `start` says."""
+    bound: bool = True
+    """Whether a host may see it at all; one that is not bound is there, like a cable that is pulled."""
 
     def __post_init__(self) -> None:
         """Refuse names that are taken twice. Raises ValueError."""

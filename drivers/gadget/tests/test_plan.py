@@ -318,6 +318,17 @@ def test_a_gadget_without_functions_is_not_bound(make_configfs: Callable[[], Any
     assert not store.links
 
 
+def test_a_gadget_that_shall_not_be_bound_keeps_everything_else(make_configfs: Callable[[], Any]) -> None:
+    store = make_configfs()
+    compose(store, DESIRED)
+    links = list(store.links)
+    assert compose(store, desired_tree(dataclasses.replace(SPEC, bound=False), UDC)) == 1
+    assert store.udc == ""
+    assert list(store.links) == links
+    assert compose(store, DESIRED) == 1
+    assert (store.udc, store.enumerations) == (UDC, 2)
+
+
 def test_cdrom_is_written_before_ro() -> None:
     paths = [operation.path for operation in plan(DESIRED, plan_nothing())]
     for lun in ("lun.0", "lun.1"):

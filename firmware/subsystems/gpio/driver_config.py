@@ -48,6 +48,12 @@ type OptionalMac = Annotated[str, Checked(valid_mac, as_text=True, empty="")]
 type Ipv4 = Annotated[str, Checked(_valid_ipv4)]
 
 
+def _within_period(period_ns: int, notes: Notes, **duties_ns: int) -> None:
+    for name, duty_ns in duties_ns.items():
+        if duty_ns > period_ns:
+            notes.error(f"duty_cycle_{name}", f"expected at most the period ({period_ns}), got {duty_ns}")
+
+
 class LineDriverConfig(Section, frozen=True):
     """Lines of a GPIO chip."""
 
@@ -86,6 +92,11 @@ class PwmDriverConfig(Section, frozen=True):
     duty_cycle_push: Duration = 1500000
     duty_cycle_release: Duration = 1000000
 
+    @override
+    def settle(self, notes: Notes) -> Self:
+        _within_period(self.period, notes, push=self.duty_cycle_push, release=self.duty_cycle_release)
+        return self
+
 
 class ServoDriverConfig(Section, frozen=True):
     """Servos on PWM channels; times in nanoseconds, angles in degrees."""
@@ -99,6 +110,16 @@ class ServoDriverConfig(Section, frozen=True):
     angle_max: Angle = 180.0
     angle_push: Angle = 100.0
     angle_release: Angle = 120.0
+
+    @override
+    def settle(self, notes: Notes) -> Self:
+        _within_period(self.period, notes, min=self.duty_cycle_min, max=self.duty_cycle_max)
+        if self.angle_min >= self.angle_max:
+            notes.error("angle_max", f"expected more than angle_min ({self.angle_min}), got {self.angle_max}")
+        for name, angle in (("angle_push", self.angle_push), ("angle_release", self.angle_release)):
+            if not self.angle_min <= angle <= self.angle_max:
+                notes.error(name, f"expected {self.angle_min} to {self.angle_max}, got {angle}")
+        return self
 
 
 class CmdDriverConfig(Section, frozen=True, kw_only=True):
