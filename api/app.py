@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, override
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
-from quart import Response, request, websocket
+from quart import Response, Websocket, request, websocket
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.credentials import TOKEN_COOKIE, Identity, identify, presented
@@ -24,8 +24,9 @@ from api.redfish.dress import dress
 from api.routing import Access, Call, Route, error_envelope
 from api.server import FrontApp, is_disconnect
 from api.ws.hub import Hub
+from api.ws.media import MediaSockets
 from api.ws.session import ControlSession
-from firmware.core.errors import OperationError
+from firmware.core.errors import OperationError, ValidatorError
 from firmware.core.validators import valid_bool
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.hid.service import HidService
@@ -35,6 +36,7 @@ from firmware.subsystems.sessions.service import SessionsService
 logger = logging.getLogger(__name__)
 
 CONTROL_SOCKET_PATH = "/api/ws"
+MEDIA_SOCKET_PATH = "/api/media/ws"
 STREAM = Param("stream", valid_bool, True, "this session wants video")
 LEGACY = Param("legacy", valid_bool, False, "event names of old firmware")
 
@@ -65,6 +67,7 @@ class Front:
     sessions: SessionsService
     info: InfoService
     hub: Hub
+    media: MediaSockets
     routes: Sequence[Route]
 
 
@@ -89,7 +92,11 @@ class Application(FrontApp):
                 provide_automatic_options=False,
                 strict_slashes=True,
             )
-        self.add_websocket(CONTROL_SOCKET_PATH, view_func=self._control_socket, strict_slashes=False)
+        for path, view in (
+            (CONTROL_SOCKET_PATH, self._control_socket),
+            (MEDIA_SOCKET_PATH, self._media_socket),
+        ):
+            self.add_websocket(path, view_func=view, strict_slashes=False)
         self.register_error_handler(HTTPException, self._framework_answer)
         self.after_request(_add_security_headers)
         self.after_request(_dress_for_redfish)
@@ -143,14 +150,11 @@ class Application(FrontApp):
         """Serve `/api/ws`; refusals are ordinary answers before the upgrade (contract websocket.md 1.1)."""
         front = self._front
         try:
-            identity = await identify(
-                presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE)), front.auth
-            )
+            identity = await self._socket_caller()
             stream, legacy = STREAM.read(websocket.args), LEGACY.read(websocket.args)
         except OperationError as exc:
             return error_envelope(exc.status, exc.contract_name, str(exc))
-        await websocket.accept()
-        socket = websocket._get_current_object()  # noqa: SLF001 - the proxy is of this task, the session has two
+        socket = await _accepted()
         with ExitStack() as stack:
             if identity.token is not None:
                 stack.enter_context(front.auth.hold(identity.token))
@@ -158,6 +162,30 @@ class Application(FrontApp):
             front.info.request_refresh()
             await ControlSession(socket, front.hub, front.hid, legacy=legacy).serve()
         return None
+
+    async def _media_socket(self) -> Response | None:
+        """Serve `/api/media/ws`; who may is refused as by a proxy in front of it (contract http.md 1, 5)."""
+        media = self._front.media
+        try:
+            await self._socket_caller()
+        except OperationError as exc:
+            return refusal(exc, Access.PROXIED, MEDIA_SOCKET_PATH)
+        try:
+            pure = media.video_param.read(websocket.args)
+        except ValidatorError as exc:
+            return error_envelope(exc.status, exc.contract_name, str(exc))
+        await media.serve(await _accepted(), pure=pure)
+        return None
+
+    async def _socket_caller(self) -> Identity:
+        credentials = presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE))
+        return await identify(credentials, self._front.auth)
+
+
+async def _accepted() -> Websocket:
+    """Accept the present upgrade and return the socket."""
+    await websocket.accept()
+    return websocket._get_current_object()  # noqa: SLF001 - the proxy is of this task, a session has several
 
 
 def _by_path(routes: Sequence[Route]) -> Mapping[str, Mapping[str, Route]]:

@@ -22,6 +22,7 @@ from api.routes.console import console_routes
 from api.routes.gpio import gpio_routes
 from api.routes.hid import hid_routes
 from api.routes.info import info_routes
+from api.routes.media import media_routes
 from api.routes.openapi import openapi_routes
 from api.routes.stream import stream_routes
 from api.routes.streamer import streamer_routes
@@ -170,6 +171,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
             "streamer": streamer.statistics(),
             "ocr": pictures.ocr.statistics(),
             "snapshots": pictures.snapshots.statistics(),
+            "media": pictures.media.statistics(),
             "info": info.statistics(),
             "sessions": sessions.statistics(),
             "events": hub.statistics(),
@@ -184,6 +186,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         *gpio_routes(gpio),
         *streamer_routes(streamer, pictures.ocr),
         *stream_routes(streamer),
+        *media_routes(pictures.media),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
         *redfish_routes(
@@ -191,7 +194,17 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         ),
         *openapi_routes(lambda: routes, version=farhand_version()),
     ]
-    application = Application(Front(auth=auth, hid=hid, sessions=sessions, info=info, hub=hub, routes=routes))
+    application = Application(
+        Front(
+            auth=auth,
+            hid=hid,
+            sessions=sessions,
+            info=info,
+            hub=hub,
+            media=pictures.media,
+            routes=routes,
+        )
+    )
     server_config = await make_server_config(loaded, http, https, state_dir, application)
     server = Server(application, server_config)
     return Appliance(

@@ -29,16 +29,31 @@ _NOT_READ_YET = (
     "kvmd/msd/write_chunk_size",
     "kvmd/prometheus",
     "kvmd/server/unix",
-    "kvmd/streamer/h264_bitrate",
-    "kvmd/streamer/h264_gop",
     "kvmd/switch",
-    "media",
+    "media/server/unix",
+    "media/server/unix_mode",
+    "media/server/unix_rm",
     "nginx",
     "otg/devices/camera",
     "otg/init_delay",
     "otg/meta",
     "pst",
 )
+
+_NO_PROCESS = "has no effect: the streamer is a part of this program and no process of its own"
+_WITHOUT_EFFECT = {
+    **{
+        f"kvmd/streamer/{command}{suffix}": _NO_PROCESS
+        for command in ("pre_start_cmd", "cmd", "post_stop_cmd")
+        for suffix in ("", "_remove", "_append")
+    },
+    **{
+        f"kvmd/streamer/{key}": _NO_PROCESS
+        for key in ("unix", "timeout", "process_name_prefix", "h264_boost", "slowdown", "passthrough")
+    },
+    "media/memsink": "has no effect: the media socket offers every format that there is an encoder for",
+}
+"""Keys of the reference that have nothing to say here, and why; nobody waits for them."""
 
 
 def check(loaded: LoadedSettings) -> list[str]:
@@ -52,10 +67,7 @@ def check(loaded: LoadedSettings) -> list[str]:
         raise ConfigurationError(errors)
     return [
         *(str(_problem(loaded, path, message)) for path, message in _replaced(loaded)),
-        *(
-            str(_problem(loaded, path, "is set, which this version does not do yet"))
-            for path in _unserved(loaded)
-        ),
+        *(str(_problem(loaded, path, message)) for path, message in _unserved(loaded)),
     ]
 
 
@@ -96,12 +108,18 @@ def _replaced(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
     if not is_available(keymap):
         known = ", ".join(our_names())
         yield "kvmd/hid/keymap", f"expected one of {known}, got {keymap.name!r}: {US} is used"
+    if loaded.settings.kvmd.streamer.h264_bitrate.default:
+        yield (
+            "kvmd/streamer/h264_bitrate/default",
+            "is set, but there is no H.264 encoder yet: the feature stays off",
+        )
 
 
-def _unserved(loaded: LoadedSettings) -> Iterator[str]:
-    """Yield what somebody set and nothing reads yet: the first key below each such section."""
-    for section in _NOT_READ_YET:
+def _unserved(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
+    """Yield what somebody set and nothing reads: the first key below each such section, and why."""
+    not_yet = dict.fromkeys(_NOT_READ_YET, "is set, which this version does not do yet")
+    for section, message in {**not_yet, **_WITHOUT_EFFECT}.items():
         below = (path for path in loaded.sources if path == section or path.startswith(f"{section}/"))
         first = next(below, None)
         if first is not None and loaded.sources[first] != BOARD:
-            yield first
+            yield first, message

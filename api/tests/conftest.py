@@ -32,10 +32,10 @@ class Live:
     http: httpx.AsyncClient
 
     def websocket(
-        self, query: str = "", headers: dict[str, str] | None = None
+        self, query: str = "", headers: dict[str, str] | None = None, *, path: str = "/api/ws"
     ) -> AbstractAsyncContextManager[WebSocketConnection]:
-        """Open the control socket."""
-        url = self.url.replace("http", "ws", 1).rstrip("/") + "/api/ws" + query
+        """Open the control socket, or the one at *path*."""
+        url = self.url.replace("http", "ws", 1).rstrip("/") + path + query
         given = CREDENTIALS if headers is None else headers
         return open_websocket_url(url, extra_headers=[(k.encode(), v.encode()) for k, v in given.items()])
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
 
-from api.app import Application
+from api.app import MEDIA_SOCKET_PATH, Application
 from api.server import Bind, PlainHttp, ServerConfig, WebSocketLimits, ensure_certificate
 from drivers.system.host_name import host_name
 from firmware.core.errors import SetupError
@@ -40,7 +41,6 @@ async def make_server_config(
             certificate = await trio.to_thread.run_sync(
                 ensure_certificate, state_dir / "tls", (host_name(), "localhost")
             )
-    heartbeat_s = loaded.settings.kvmd.server.heartbeat
     plain_app = http is not None and http.is_loopback
     return ServerConfig(
         https=(Bind(https.host, https.port),) if https is not None else (),
@@ -48,5 +48,12 @@ async def make_server_config(
         plain_http=PlainHttp.APP if plain_app else PlainHttp.REDIRECT,
         certificate=certificate,
         body_limit=application.body_limit,
-        websocket_limits=lambda _path: WebSocketLimits(ping_interval_s=heartbeat_s),
+        websocket_limits=_websocket_limits(loaded),
     )
+
+
+def _websocket_limits(loaded: LoadedSettings) -> Callable[[str], WebSocketLimits]:
+    """Return the limits by path: the media socket has a heartbeat of its own."""
+    control = WebSocketLimits(ping_interval_s=loaded.settings.kvmd.server.heartbeat)
+    media = WebSocketLimits(ping_interval_s=loaded.settings.media.server.heartbeat)
+    return lambda path: media if path.rstrip("/") == MEDIA_SOCKET_PATH else control

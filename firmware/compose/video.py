@@ -1,10 +1,12 @@
-"""Makes what works on the streamer's pictures: text recognition, automatic snapshots."""
+"""Makes what works on the streamer's pictures: text recognition, automatic snapshots, the media socket."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.ws.media import MediaSockets
+from api.ws.media_jpeg import JpegFormat
 from drivers.ocr.tesseract import Tesseract
 from firmware.settings import LoadedSettings
 from firmware.subsystems.hid.service import HidService
@@ -20,6 +22,7 @@ class PictureServices:
 
     ocr: OcrService
     snapshots: SnapshotService
+    media: MediaSockets
 
 
 async def make_picture_services(
@@ -35,4 +38,5 @@ async def make_picture_services(
         input_devices=hid,
         is_live=lambda: sessions.clients.value.count > 0,
     )
-    return PictureServices(ocr, snapshots)
+    # Whoever brings another encoder adds its format here.
+    return PictureServices(ocr, snapshots, MediaSockets([JpegFormat(streamer)]))

@@ -137,3 +137,42 @@ def test_a_dump_says_which_files_it_comes_from(tmp_path: Path) -> None:
     (tmp_path / "override.d" / "10-x").write_text("")
     (tmp_path / "override.yaml").write_text("")
     assert "(override.d/10-x, override.yaml)" in dump(tmp_path)[1].splitlines()[0]
+
+
+def test_what_has_no_effect_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "override.yaml").write_text(
+        "kvmd:\n"
+        "  streamer:\n"
+        "    h264_bitrate: {default: 5000}\n"
+        "    cmd_append: [--slowdown]\n"
+        "    resolution: {default: 1280x720}\n"
+        "  ocr: {langs: [eng]}\n"
+        "  snapshot: {idle_interval: 60}\n"
+        "media:\n"
+        "  memsink: {jpeg: {sink: kvmd::ustreamer::jpeg}}\n"
+        "  server: {heartbeat: 5, unix: /run/media.sock}\n"
+    )
+    status, text = check(tmp_path)
+    assert status == 0
+    said = dict(line.split(": ", 3)[2:] for line in text.splitlines()[:-1])
+    assert said == {
+        "kvmd/streamer/h264_bitrate/default": (
+            "is set, but there is no H.264 encoder yet: the feature stays off"
+        ),
+        "media/server/unix": "is set, which this version does not do yet",
+        "kvmd/streamer/cmd_append": (
+            "has no effect: the streamer is a part of this program and no process of its own"
+        ),
+        "media/memsink/jpeg/sink": (
+            "has no effect: the media socket offers every format that there is an encoder for"
+        ),
+    }
+
+
+def test_a_feature_that_is_switched_off_is_not_missed(tmp_path: Path) -> None:
+    (tmp_path / "override.yaml").write_text(
+        "kvmd: {streamer: {h264_bitrate: {default: 0}, h264_gop: {default: 30}}}"
+    )
+    status, text = check(tmp_path)
+    assert status == 0
+    assert text.endswith("0 warnings, can be used\n")

@@ -25,8 +25,8 @@ def encode(event_type: str, event: object) -> str:
     return msgspec.json.encode({"event_type": event_type, "event": event}, order="sorted").decode()
 
 
-def decode(text: str) -> Input:
-    """Return what *text* says. Raises BadMessageError for everything that is to be ignored."""
+def decode_envelope(text: str) -> tuple[str, Mapping[str, object]]:
+    """Return the event's type and members. Raises BadMessageError for everything that is to be ignored."""
     try:
         message = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as exc:
@@ -36,6 +36,12 @@ def decode(text: str) -> Input:
     event_type, event = message.get("event_type"), message.get("event")
     if not isinstance(event_type, str) or not isinstance(event, dict):
         raise BadMessageError("expected event_type as a string and event as an object")
+    return event_type, event
+
+
+def decode(text: str) -> Input:
+    """Return what *text* says. Raises BadMessageError for everything that is to be ignored."""
+    event_type, event = decode_envelope(text)
     decoder = _DECODERS.get(event_type)
     if decoder is None:
         raise BadMessageError(f"unknown event_type {event_type[:32]!r}")

@@ -1,0 +1,171 @@
+"""The media socket: encoded frames to clients that choose among the formats there are (websocket.md 2).
+
+A format is an object behind `VideoFormat`; whoever brings an encoder adds one in `firmware.compose.video`.
+A session has a reader, a writer and a feeder for each format that was started. It must never hold up the
+encoder nor another client: what the client does not take is dropped in its own queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Protocol
+
+import trio
+
+from api.params import Param
+from api.ws.session import MOST_PENDING_PONGS, Socket
+from api.ws.wire.binary_dialect import PONG
+from api.ws.wire.frame_queue import FrameQueue
+from api.ws.wire.input_events import BadMessageError, Ping
+from api.ws.wire.media import KeyFrameWanted, MediaFrame, Start, decode, encode_offer
+from firmware.core.validators import valid_choice
+
+logger = logging.getLogger(__name__)
+
+
+class FrameFeed(Protocol):
+    """The frames of one format for one client."""
+
+    async def next(self) -> MediaFrame:
+        """Wait for the next frame: for ever, while nothing is captured."""
+        ...
+
+
+class VideoFormat(Protocol):
+    """A format that is offered."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the protocol: "jpeg", "h264"."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """What a decoder has to know beforehand."""
+        ...
+
+    def listen(self) -> AbstractContextManager[FrameFeed]:
+        """Take its frames meanwhile; it may rest while nobody does."""
+        ...
+
+    def request_key_frame(self) -> None:
+        """Ask for a key frame soon; without effect where every frame is one."""
+        ...
+
+
+def offer_of(formats: Mapping[str, VideoFormat]) -> Mapping[str, Mapping[str, object]]:
+    """Return the parameters of each of *formats* by its name."""
+    return {name: each.parameters for name, each in formats.items()}
+
+
+class MediaSockets:
+    """All clients of the media socket, and the formats that they are offered."""
+
+    def __init__(self, formats: Sequence[VideoFormat]) -> None:
+        self._formats = {each.name: each for each in formats}
+        self.video_param = Param(
+            "video",
+            partial(valid_choice, allowed=("", *self._formats)),
+            "",
+            "bare frames of this format; empty lets the client choose",
+        )
+        self._clients = 0
+        self._dropped_frames = 0
+
+    def offer(self) -> Mapping[str, Mapping[str, object]]:
+        """Return the parameters of each format by its name."""
+        return offer_of(self._formats)
+
+    async def serve(self, socket: Socket, *, pure: str = "") -> None:
+        """Serve one client until cancelled or until the socket raises.
+
+        *pure* names the format whose bare frames are all that it gets; without it the client chooses.
+        """
+        session = _Session(socket, self._formats, pure)
+        self._clients += 1
+        try:
+            await session.serve()
+        finally:
+            self._clients -= 1
+            self._dropped_frames += session.dropped_frames
+
+    def statistics(self) -> dict[str, int]:
+        """Return the number of clients, and how many frames those that are gone were too slow for."""
+        return {"clients": self._clients, "dropped_frames": self._dropped_frames}
+
+
+class _Session:
+    def __init__(self, socket: Socket, formats: Mapping[str, VideoFormat], pure: str) -> None:
+        self._socket = socket
+        self._formats = formats
+        self._pure = pure
+        self._queue = FrameQueue()
+        self._pending_pongs = 0
+        self._started: dict[str, VideoFormat] = {}
+        self._news = trio.Event()
+
+    @property
+    def dropped_frames(self) -> int:
+        return self._queue.dropped
+
+    async def serve(self) -> None:
+        if not self._pure:
+            await self._socket.send(encode_offer(offer_of(self._formats)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write)
+            if self._pure:
+                self._start(self._pure, nursery)
+            while True:
+                message = await self._socket.receive()
+                if not self._pure:
+                    self._take(message, nursery)
+
+    def _take(self, message: str | bytes, nursery: trio.Nursery) -> None:
+        try:
+            wish = decode(message)
+        except BadMessageError as exc:
+            logger.info("a message of a media socket was ignored: %s", exc)
+            return
+        match wish:
+            case Ping():
+                self._pending_pongs = min(self._pending_pongs + 1, MOST_PENDING_PONGS)
+                self._news.set()
+            case Start(name):
+                self._start(name, nursery)
+            case KeyFrameWanted():
+                for each in self._started.values():
+                    each.request_key_frame()
+
+    def _start(self, name: str, nursery: trio.Nursery) -> None:
+        if name not in self._formats:
+            logger.info("a client of a media socket asked for %r, which there is not", name[:32])
+        elif name not in self._started:
+            self._started[name] = self._formats[name]
+            nursery.start_soon(self._feed, self._formats[name])
+
+    async def _feed(self, video: VideoFormat) -> None:
+        """Move frames to the queue, however slowly the client takes them from there."""
+        with video.listen() as feed:
+            video.request_key_frame()
+            while True:
+                frame = await feed.next()
+                for name in self._queue.put(frame):
+                    self._formats[name].request_key_frame()
+                self._news.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news = trio.Event()
+            while (frame := self._queue.take()) is not None:
+                await self._answer_pings()
+                await self._socket.send(frame.data if self._pure else frame.message)
+            await self._answer_pings()
+
+    async def _answer_pings(self) -> None:
+        pongs, self._pending_pongs = self._pending_pongs, 0
+        for _ in range(pongs):
+            await self._socket.send(PONG)
