@@ -20,6 +20,7 @@ from typing import Protocol
 import trio
 
 from drivers.video.frame import Frame
+from drivers.wire.switch_protocol import Message, Reply
 
 
 class KeyboardPort(Protocol):
@@ -286,6 +287,37 @@ class MediaSlot(Protocol):
 
     def media(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Medium | None]]:
         """What is in the drive, now and after each change (the host may eject too). Bound 1, newest wins."""
+        ...
+
+
+class SwitchSession(Protocol):
+    """A line to a chain of KVM switch units while it is held. One task may send and one may receive."""
+
+    async def send(self, message: Message) -> None:
+        """Give a request to the line; return when the kernel has it. Raises DriverError."""
+        ...
+
+    async def receive(self) -> Reply:
+        """Wait for what a unit says next, asked or not; what makes no sense is skipped. Raises DriverError.
+
+        Nothing is dropped here: while nobody receives, the line's own bounded buffer fills up.
+        """
+        ...
+
+
+class SwitchLink(Protocol):
+    """Where a chain of KVM switch units may be plugged in (contract subsystems.md 9.1)."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people ("/dev/kvmd-switch")."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[SwitchSession]:
+        """Hold the line for as long as the body runs.
+
+        Raises DeviceGoneError if nothing is plugged in, DeviceBusyError if another program has it.
+        """
         ...
 
 

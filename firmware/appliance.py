@@ -35,6 +35,7 @@ from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.snapshot.service import SnapshotService
 from firmware.subsystems.streamer.service import StreamerService
+from firmware.subsystems.switch.service import SwitchService
 from firmware.watchdog import Check, WatchdogFeeder
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Appliance:
     gpio: GpioService
     streamer: StreamerService
     snapshots: SnapshotService
+    switch: SwitchService
     info: InfoService
     sessions: SessionsService
     hub: Hub
@@ -81,6 +83,7 @@ class Appliance:
             "gpio": self.gpio.run,
             "streamer": self.streamer.run,
             **({"snapshot": self.snapshots.run} if self.snapshots.enabled else {}),
+            "switch": self.switch.run,
             "info": self.info.run,
             "sessions": self.sessions.run,
             "events": self.hub.run,
@@ -88,7 +91,12 @@ class Appliance:
 
     def watchdog(self, urls: Sequence[str]) -> WatchdogFeeder:
         """Make the watchdogs' feeder, which proves that *urls* answer and that nothing of ours is stuck."""
-        beats = {**self.hid.heartbeats, **self.atx.heartbeats, **self.info.heartbeats}
+        beats = {
+            **self.hid.heartbeats,
+            **self.atx.heartbeats,
+            **self.info.heartbeats,
+            **self.switch.heartbeats,
+        }
         checks = [
             *(Check(f"front {url}", self_check(url)) for url in urls),
             Check("threads", threads_check),

@@ -42,6 +42,8 @@ def board_needs(loaded: LoadedSettings, arguments: Sequence[str] = ()) -> BoardN
         video_device=loaded.settings.farhand.video.device,
         edid_file=loaded.settings.farhand.video.edid,
         vcgencmd=kvmd.info.hw.vcgencmd_cmd,
+        switch_device=kvmd.switch.device,
+        emulated_switch_units=loaded.settings.farhand.emulated.switch_units,
     )
 
 

@@ -27,6 +27,7 @@ from api.routes.openapi import openapi_routes
 from api.routes.stream import stream_routes
 from api.routes.streamer import streamer_routes
 from api.routes.supervisor import supervisor_routes
+from api.routes.switch import switch_routes
 from api.routing import Route
 from api.server import Server, open_listeners
 from api.ws.hub import Hub
@@ -57,6 +58,7 @@ from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
+from firmware.subsystems.switch.service import SwitchService
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +146,9 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
     )
     boot = make_boot(loaded, atx=atx, hid=hid, state_dir=state_dir)
     streamer = StreamerService(kvmd.streamer, source=board.video, supervisor=supervisor)
+    switch = SwitchService(
+        kvmd.switch, link=board.switch, directory=state_dir / "switch", supervisor=supervisor
+    )
     info = make_information(loaded, board)
     sessions = SessionsService(input_devices=hid, video=streamer)
     pictures = await make_picture_services(loaded, streamer=streamer, hid=hid, sessions=sessions)
@@ -156,6 +161,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
             atx=atx,
             streamer=streamer,
             ocr=pictures.ocr,
+            switch=switch,
             info=info,
             sessions=sessions,
         )
@@ -172,6 +178,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
             "ocr": pictures.ocr.statistics(),
             "snapshots": pictures.snapshots.statistics(),
             "media": pictures.media.statistics(),
+            "switch": switch.statistics(),
             "info": info.statistics(),
             "sessions": sessions.statistics(),
             "events": hub.statistics(),
@@ -187,6 +194,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         *streamer_routes(streamer, pictures.ocr),
         *stream_routes(streamer),
         *media_routes(pictures.media),
+        *switch_routes(switch),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
         *redfish_routes(
@@ -218,6 +226,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         gpio=gpio,
         streamer=streamer,
         snapshots=pictures.snapshots,
+        switch=switch,
         info=info,
         sessions=sessions,
         hub=hub,

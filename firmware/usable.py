@@ -29,7 +29,6 @@ _NOT_READ_YET = (
     "kvmd/msd/write_chunk_size",
     "kvmd/prometheus",
     "kvmd/server/unix",
-    "kvmd/switch",
     "media/server/unix",
     "media/server/unix_mode",
     "media/server/unix_rm",

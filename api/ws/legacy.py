@@ -16,6 +16,7 @@ _PLAIN = {
     "atx": "atx_state",
     "streamer": "streamer_state",
     "msd": "msd_state",
+    "switch": "switch_state",
 }
 _INFO_PREFIX = "info."
 

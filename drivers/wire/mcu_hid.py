@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from drivers.wire.crc import crc16
 from drivers.wire.hid_to_qmp import key_changes, keys_of, parse_pointer
 from drivers.wire.mcu_keys import MCU_KEYS
 
@@ -26,16 +27,6 @@ _MAGIC: Final = 0x33
 _MAGIC_ANSWER: Final = 0x34
 _LEGACY_BYTES: Final = 4
 _ANSWER_BYTES: Final = 8
-
-
-def crc16(data: bytes) -> int:
-    """Return the CRC-16/MODBUS: polynomial 0x8005 reflected, all ones at the start, nothing at the end."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
-    return crc
 
 
 class Command(enum.IntEnum):

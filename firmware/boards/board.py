@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from drivers.emulated.pc import EmulatedPc
+from drivers.emulated.switch import EmulatedSwitch
 from drivers.gadget.gadget import UsbGadget
 from drivers.gpio.line import LineSource
 from drivers.ports import (
@@ -17,6 +18,7 @@ from drivers.ports import (
     MediaSlot,
     PointerPort,
     Sensors,
+    SwitchLink,
     UsbLink,
     VideoSource,
 )
@@ -43,6 +45,7 @@ class Board:
     video: VideoSource
     edid: EdidPort | None = None
     media: MediaSlot
+    switch: SwitchLink | None = None
     sensors: Sensors
     gpio_chip: Callable[[str | None], LineSource]
     """The chip with the lines of user-defined channels: a path, or None for the board's own."""
@@ -50,3 +53,5 @@ class Board:
     tasks: Mapping[str, SupervisedTask] = field(default_factory=dict)
     target: EmulatedPc | QemuMachine | None = None
     """The machine at the other end, where it is in our hands: what tests and demos look at."""
+    emulated_switch: EmulatedSwitch | None = None
+    """The same of a KVM switch."""

@@ -34,6 +34,7 @@ from drivers.ports import (
 )
 from drivers.serial.ch9329 import Ch9329
 from drivers.serial.mcu_hid import McuHid
+from drivers.switch.serial_line import SerialSwitch
 from drivers.system.health import LinuxSensors, find_throttled_file
 from drivers.video.v4l2.edid import V4l2Edid
 from drivers.video.v4l2.find import DeviceChoice
@@ -123,6 +124,7 @@ def linux_board(name: str, data: BoardData, needs: BoardNeeds) -> Board:
         video=video,
         edid=edid,
         media=_drive(needs, gadget, parts),
+        switch=SerialSwitch(str(needs.switch_device)),
         sensors=LinuxSensors(
             throttled_file=find_throttled_file(), vcgencmd=needs.vcgencmd if linux.vcgencmd else ()
         ),

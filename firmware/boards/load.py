@@ -5,12 +5,15 @@ It never falls back to another board: one that is not known or cannot be told is
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from drivers.emulated.gpio_chip import EmulatedChips
 from drivers.emulated.pc import EmulatedPc
+from drivers.emulated.switch import EmulatedSwitch
+from drivers.emulated.switch_chain import EmulatedSwitchChain
 from drivers.ports import PointerPort
 from drivers.qemu.machine import QemuMachine
 from drivers.system.health import LinuxSensors
@@ -35,14 +38,19 @@ def compose_board(name: str, data: BoardData, needs: BoardNeeds) -> Board:
     if data.kind == "linux":
         return linux_board(name, data, needs)
     if data.kind == "emulated":
-        return _emulated(name, data, absolute_first=needs.absolute_first)
+        return _emulated(name, data, needs)
     return _qemu(name, data, needs.arguments, absolute_first=needs.absolute_first)
 
 
-def _emulated(name: str, data: BoardData, *, absolute_first: bool) -> Board:
+def _emulated(name: str, data: BoardData, needs: BoardNeeds) -> Board:
     pc = EmulatedPc(start_powered=data.emulated.start_powered)
     mice = (pc.mouse_absolute, pc.mouse_relative)
-    return _board_of(name, data, pc, "board.pc", mice if absolute_first else mice[::-1])
+    board = _board_of(name, data, pc, "board.pc", mice if needs.absolute_first else mice[::-1])
+    if not needs.emulated_switch_units:
+        return board
+    switch = EmulatedSwitch(EmulatedSwitchChain(needs.emulated_switch_units))
+    tasks = {**board.tasks, "board.switch": switch.run}
+    return dataclasses.replace(board, switch=switch, emulated_switch=switch, tasks=tasks)
 
 
 def _qemu(name: str, data: BoardData, arguments: Sequence[str], *, absolute_first: bool) -> Board:

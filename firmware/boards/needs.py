@@ -69,3 +69,7 @@ class BoardNeeds:
     """The capture's node; None = found by the board's data."""
     edid_file: Path | None = None
     vcgencmd: tuple[str, ...] = ()
+    switch_device: Path = Path("/dev/kvmd-switch")
+    """Where a KVM switch is plugged in, if there is one."""
+    emulated_switch_units: int = 0
+    """How many units the switch of an emulated board has; 0 = it has none."""

@@ -12,6 +12,7 @@ from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.ocr.service import OcrService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
+from firmware.subsystems.switch.service import SwitchService
 
 
 def event_sources(
@@ -22,6 +23,7 @@ def event_sources(
     atx: AtxService,
     streamer: StreamerService,
     ocr: OcrService,
+    switch: SwitchService,
     info: InfoService,
     sessions: SessionsService,
 ) -> list[Source]:
@@ -39,6 +41,7 @@ def event_sources(
             ),
         ),
         Source("ocr", ocr.state, Shape(whole=True)),
+        Source("switch", switch.state, Shape(only_whole=frozenset({"model"}))),
         *(Source("info", cell, Shape(whole=True), member=name) for name, cell in info.cells.items()),
         Source("clients", sessions.clients, Shape(whole=True, repeats=True)),
     ]

@@ -276,6 +276,13 @@ class WatchdogConfig(Section, frozen=True):
     """The watchdog's node, such as /dev/watchdog0; None = none of ours."""
 
 
+class EmulatedConfig(Section, frozen=True):
+    """`farhand/emulated`: what the emulated board has plugged in."""
+
+    switch_units: Annotated[int, integer(0, 5)] = 0
+    """How many units its KVM switch has; 0 = there is none."""
+
+
 BOARD_NAME = Pattern(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*"), "a board's name")
 
 
@@ -290,6 +297,7 @@ class FarhandConfig(Section, frozen=True):
     video: VideoConfig = VideoConfig()
     watchdog: WatchdogConfig = WatchdogConfig()
     boot: BootConfig = BootConfig()
+    emulated: EmulatedConfig = EmulatedConfig()
     state: AbsolutePath = Path("/var/lib/farhand")
 
 

@@ -256,6 +256,7 @@ OURS = {
     "farhand/video/device": "",
     "farhand/video/edid": "@/tc358743-edid.hex",
     "farhand/watchdog/device": "",
+    "farhand/emulated/switch_units": 0,
     "farhand/state": "/var/lib/farhand",
 }
 DEFAULTS: dict[str, object] = {

@@ -1,0 +1,1 @@
+"""The PiKVM Switch: a chain of units at a USB serial line."""
