@@ -32,6 +32,7 @@ from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.info.service import InfoService
+from firmware.subsystems.log.service import LogService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.snapshot.service import SnapshotService
 from firmware.subsystems.streamer.service import StreamerService
@@ -63,6 +64,7 @@ class Appliance:
     snapshots: SnapshotService
     switch: SwitchService
     info: InfoService
+    log: LogService
     sessions: SessionsService
     hub: Hub
     routes: Sequence[Route]
@@ -85,6 +87,7 @@ class Appliance:
             **({"snapshot": self.snapshots.run} if self.snapshots.enabled else {}),
             "switch": self.switch.run,
             "info": self.info.run,
+            "log": self.log.run,
             "sessions": self.sessions.run,
             "events": self.hub.run,
         }

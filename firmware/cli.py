@@ -12,16 +12,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from drivers.system.journal import is_journal
 from firmware import config_command, passwd_command
 from firmware import main as composition
 from firmware.boards.data import board_names
 from firmware.compose.authentication import password_file_of
 from firmware.core.errors import SetupError
+from firmware.core.log_ring import MESSAGE_FORMAT
 from firmware.core.version import farhand_version
 from firmware.doctor.command import command_doctor
 from firmware.doctor.examine import Patient
 from firmware.settings import load
 
+STDERR = 2
 EXIT_FAILURE = 1
 EXIT_SETUP = 2
 EXIT_INTERRUPTED = 130
@@ -105,9 +108,11 @@ def _carry_out(given: list[str]) -> int:
     if options.command == "doctor":
         patient = Patient(options.board, config_dir, options.state)
         return command_doctor(patient, sys.stdout, json=options.json)
+    # The journal has times of its own.
+    in_journal = is_journal(STDERR, os.environ)
     logging.basicConfig(
         level=options.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s --- %(message)s",
+        format=MESSAGE_FORMAT if in_journal else "%(asctime)s %(levelname)-7s %(name)s --- %(message)s",
         stream=sys.stderr,
     )
     return composition.run(

@@ -6,6 +6,7 @@ It makes every object once and passes each one what it needs; `firmware.applianc
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from api.routes.console import console_routes
 from api.routes.gpio import gpio_routes
 from api.routes.hid import hid_routes
 from api.routes.info import info_routes
+from api.routes.log import log_routes
 from api.routes.media import media_routes
 from api.routes.openapi import openapi_routes
 from api.routes.stream import stream_routes
@@ -31,6 +33,7 @@ from api.routes.switch import switch_routes
 from api.routing import Route
 from api.server import Server, open_listeners
 from api.ws.hub import Hub
+from drivers.system.journal import Journal, is_journal
 from drivers.system.sd_notify import ServiceManager
 from firmware import usable
 from firmware.appliance import Appliance, serve_until_signal
@@ -49,6 +52,7 @@ from firmware.compose.redfish import make_redfish_handles
 from firmware.compose.video import make_picture_services
 from firmware.core.errors import SetupError
 from firmware.core.lock import state_directory
+from firmware.core.log_ring import LogRing
 from firmware.core.supervise import Supervisor, leaves
 from firmware.core.version import farhand_version
 from firmware.settings import LoadedSettings, load
@@ -56,11 +60,14 @@ from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
+from firmware.subsystems.log.service import UNITS, LogService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
 from firmware.subsystems.switch.service import SwitchService
 
 logger = logging.getLogger(__name__)
+
+STDERR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +94,16 @@ def run(options: Options) -> int:
 
 async def _main(options: Options) -> None:
     loaded, board_name = configuration(options)
-    for warning in (*loaded.warnings, *usable.check(loaded)):
-        logger.warning("configuration: %s", warning)
     with ExitStack() as stack:
+        # From the first record on: what is wrong with the configuration is what people look for in the log.
+        log_ring = LogRing()
+        logging.getLogger().addHandler(log_ring)
+        stack.callback(logging.getLogger().removeHandler, log_ring)
+        for warning in (*loaded.warnings, *usable.check(loaded)):
+            logger.warning("configuration: %s", warning)
         state_dir = stack.enter_context(state_directory(options.state_dir or loaded.settings.farhand.state))
         board = open_board(options, loaded, board_name)
-        appliance = await compose(options, loaded, board, state_dir)
+        appliance = await compose(options, loaded, board, state_dir, log_ring)
         # A busy port is found before anything is started.
         listeners = await open_listeners(appliance.server_config)
         await serve_until_signal(appliance, listeners)
@@ -112,8 +123,17 @@ def open_board(options: Options, loaded: LoadedSettings, board_name: str) -> Boa
     return compose_board(board_name, read_board(board_name), board_needs(loaded, options.board_arguments))
 
 
-async def compose(options: Options, loaded: LoadedSettings, board: Board, state_dir: Path) -> Appliance:
-    """Make everything else on top of *board*, start nothing. Raises SetupError."""
+async def compose(
+    options: Options,
+    loaded: LoadedSettings,
+    board: Board,
+    state_dir: Path,
+    log_ring: LogRing | None = None,
+) -> Appliance:
+    """Make everything else on top of *board*, start nothing. Raises SetupError.
+
+    *log_ring* is the one that keeps the records of this process already, if there is one.
+    """
     settings = loaded.settings
     kvmd = settings.kvmd
     http = settings.farhand.http if options.http is None else listen_address("--http", options.http)
@@ -150,6 +170,11 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         kvmd.switch, link=board.switch, directory=state_dir / "switch", supervisor=supervisor
     )
     info = make_information(loaded, board)
+    log = LogService(
+        kvmd.log_reader,
+        ring=LogRing() if log_ring is None else log_ring,
+        journal=Journal(units=UNITS) if is_journal(STDERR, os.environ) else None,
+    )
     sessions = SessionsService(input_devices=hid, video=streamer)
     pictures = await make_picture_services(loaded, streamer=streamer, hid=hid, sessions=sessions)
     gpio = make_gpio(loaded, board, supervisor)
@@ -180,6 +205,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
             "media": pictures.media.statistics(),
             "switch": switch.statistics(),
             "info": info.statistics(),
+            "log": log.statistics(),
             "sessions": sessions.statistics(),
             "events": hub.statistics(),
             "front": asdict(server.statistics()),
@@ -188,6 +214,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
     routes: list[Route] = [
         *auth_routes(auth, allow_redirects=kvmd.auth.allow_redirects),
         *info_routes(info),
+        *log_routes(log),
         *hid_routes(hid, typist),
         *atx_routes(atx),
         *gpio_routes(gpio),
@@ -228,6 +255,7 @@ async def compose(options: Options, loaded: LoadedSettings, board: Board, state_
         snapshots=pictures.snapshots,
         switch=switch,
         info=info,
+        log=log,
         sessions=sessions,
         hub=hub,
         routes=routes,

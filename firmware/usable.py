@@ -22,7 +22,6 @@ _NOT_READ_YET = (
     "kvmd/auth/internal/force_users",
     "kvmd/auth/usc",
     "kvmd/hid/noop",
-    "kvmd/log_reader",
     "kvmd/msd/read_chunk_size",
     "kvmd/msd/remount_cmd",
     "kvmd/msd/sync_chunk_size",

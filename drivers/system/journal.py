@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
@@ -40,6 +40,17 @@ _RECEIVE_BYTES: Final = 64 * 1024
 # Its last complaint is kept, for the message of a failure.
 _MAX_COMPLAINT_BYTES: Final = 1024
 _NO_RECORDS: Final = ("No data available", "No such boot ID")
+
+
+def is_journal(stream: int, environment: Mapping[str, str]) -> bool:
+    """Return whether a file descriptor leads into the journal (JOURNAL_STREAM in systemd.exec(5))."""
+    device, colon, inode = environment.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        status = os.fstat(stream)
+        # The variable is passed on to children, whose streams may lead elsewhere.
+        return bool(colon) and (status.st_dev, status.st_ino) == (int(device), int(inode))
+    except (OSError, ValueError):
+        return False
 
 
 class Journal:

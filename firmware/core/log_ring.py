@@ -23,6 +23,9 @@ MAX_CHARACTERS: Final = 512 * 1024
 MAX_MESSAGE_CHARACTERS: Final = 16 * 1024
 """One record must not push out all others; a traceback of the whole house is some 8 KiB."""
 
+MESSAGE_FORMAT: Final = "%(name)-30.30s %(levelname)7s --- %(message)s"
+"""How a record stands in a log that has its own times (contract subsystems.md 13)."""
+
 _CUT: Final = " [cut]"
 
 
@@ -38,6 +41,11 @@ class LogEntry:
     level: str
     logger: str
     message: str
+
+
+def message_line(entry: LogEntry) -> str:
+    """Return *entry* as `MESSAGE_FORMAT` has it."""
+    return MESSAGE_FORMAT % {"name": entry.logger, "levelname": entry.level, "message": entry.message}
 
 
 class LogRing(logging.Handler):
