@@ -12,7 +12,9 @@ from quart import Response
 from api.mjpeg import CONTENT_TYPE, PartInfo, PartWriter
 from api.params import Param
 from api.routes.streamer import NEVER_CACHE, snapshot_headers
-from api.routing import Access, Call, Route, envelope, html_page
+from api.routing import Access, Answer, Call, Route, envelope, html_page, media
+from firmware.core.errors import UnavailableError
+from firmware.state.streamer import RunningState
 from firmware.subsystems.streamer.clients import ClientOptions, MjpegClient
 from firmware.subsystems.streamer.frames import JpegFrame
 from firmware.subsystems.streamer.service import StreamerService
@@ -42,11 +44,24 @@ _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}
 
 KEY = Param("key", _marker, "0", "marks the client's own entry in clients_stat", schema=_TEXT)
-EXTRA_HEADERS = Param("extra_headers", _flag, False, schema=_FLAG)
-ADVANCE_HEADERS = Param("advance_headers", _flag, False, schema=_FLAG)
-DUAL_FINAL_FRAMES = Param("dual_final_frames", _flag, False, schema=_FLAG)
-ZERO_DATA = Param("zero_data", _flag, False, schema=_FLAG)
+EXTRA_HEADERS = Param(
+    "extra_headers", _flag, False, "describe each frame by X-UStreamer-* headers", schema=_FLAG
+)
+ADVANCE_HEADERS = Param(
+    "advance_headers",
+    _flag,
+    False,
+    "send the next part's headers behind each picture, for Blink",
+    schema=_FLAG,
+)
+DUAL_FINAL_FRAMES = Param(
+    "dual_final_frames", _flag, False, "repeat the last frame of a burst, for WebKit", schema=_FLAG
+)
+ZERO_DATA = Param("zero_data", _flag, False, "send headers without pictures", schema=_FLAG)
 ACTION = Param("action", _text, "", "MJPG-Streamer compatibility: stream or snapshot", schema=_TEXT)
+STREAMER_DOWN = Answer(
+    None, 502, "text/html", enveloped=False, description="nobody has a session with video open"
+)
 STREAM_PARAMS = (KEY, EXTRA_HEADERS, ADVANCE_HEADERS, DUAL_FINAL_FRAMES, ZERO_DATA)
 
 
@@ -71,9 +86,12 @@ def stream_routes(streamer: StreamerService) -> list[Route]:
         return streamer_down() if running is None else envelope(running)
 
     async def snapshot(_call: Call) -> Response:
-        if streamer.frames.value is None:
-            return streamer_down()
-        frame = await streamer.take_snapshot(allow_offline=True)
+        try:
+            frame = await streamer.take_snapshot(allow_offline=True)
+        except UnavailableError:
+            if streamer.frames.value is None:
+                return streamer_down()
+            raise
         return Response(frame.data, content_type="image/jpeg", headers=snapshot_headers(frame))
 
     async def stream(call: Call) -> Response:
@@ -99,17 +117,56 @@ def stream_routes(streamer: StreamerService) -> list[Route]:
     async def options_of_route(_call: Call) -> Response:
         return Response(b"", 200)
 
+    jpeg = media("image/jpeg", "the frame, described by X-UStreamer-* headers")
+    mjpeg = media(CONTENT_TYPE, "one part for each frame, until the client goes")
+    page = media("text/html", "a page that names the others")
     proxied = Access.PROXIED
-    paths = {
-        "/streamer": (index, (ACTION, *STREAM_PARAMS)),
-        "/streamer/state": (state, ()),
-        "/streamer/snapshot": (snapshot, ()),
-        "/streamer/stream": (stream, STREAM_PARAMS),
-    }
-    routes = [Route("GET", path, proxied, handler, params) for path, (handler, params) in paths.items()]
-    for method in ("HEAD", "OPTIONS"):
-        routes += [Route(method, path, proxied, options_of_route) for path in paths]
-    return routes
+    routes = [
+        Route(
+            "GET",
+            "/streamer",
+            proxied,
+            index,
+            (ACTION, *STREAM_PARAMS),
+            summary="the streamer's page; with `action` one of the others",
+            answers=(page, jpeg, mjpeg, STREAMER_DOWN),
+        ),
+        Route(
+            "GET",
+            "/streamer/state",
+            proxied,
+            state,
+            summary="what the running streamer does",
+            answers=(Answer(RunningState), STREAMER_DOWN),
+        ),
+        Route(
+            "GET",
+            "/streamer/snapshot",
+            proxied,
+            snapshot,
+            summary="one picture, of a missing signal too",
+            answers=(jpeg, STREAMER_DOWN),
+            errors=(UnavailableError,),
+        ),
+        Route(
+            "GET",
+            "/streamer/stream",
+            proxied,
+            stream,
+            STREAM_PARAMS,
+            summary="MJPEG",
+            answers=(mjpeg, STREAMER_DOWN),
+        ),
+    ]
+    empty = Answer(None, media_type="", enveloped=False)
+    return [
+        *routes,
+        *(
+            Route(method, route.path, proxied, options_of_route, answers=(empty,))
+            for method in ("HEAD", "OPTIONS")
+            for route in routes
+        ),
+    ]
 
 
 async def _parts(streamer: StreamerService, client: MjpegClient) -> AsyncIterator[bytes]:
