@@ -55,6 +55,17 @@ async def test_a_picture_comes_with_the_power_and_goes_with_it(board: Board) -> 
                 item.release()
 
 
+async def test_a_wanted_size_is_a_wish(board: Board) -> None:
+    await board.power_switch.pulse(PRESS_S)
+    for size in ((640, 360), (2, 2), (100_000, 100_000)):
+        async with board.video.open(max_fps=30, size=size) as stream:
+            with trio.fail_after(DEADLINE_S):
+                while isinstance(item := await stream.next(), NoSignal):
+                    pass
+            assert len(item.data) >= item.stride_bytes * (item.height - 1) + item.width
+            item.release()
+
+
 async def test_nobody_takes_reports_while_it_is_off(board: Board) -> None:
     with pytest.raises(HostNotReadyError):
         await board.keyboard.write(A_DOWN)

@@ -148,6 +148,10 @@ async def test_a_device_without_timings_is_captured_at_its_best_mode(
         assert frame.width <= 640
         assert frame.height <= 480
         frame.release()
+    async with source.open(max_fps=0, size=(640, 360)) as stream:
+        frame = await until(stream)
+        assert (frame.width, frame.height) == (640, 360)
+        frame.release()
 
 
 async def test_played_pictures_arrive_bit_for_bit(loop: peer.Vivid, source: V4l2Source, until: Any) -> None:

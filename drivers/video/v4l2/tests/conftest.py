@@ -77,13 +77,23 @@ class ModelCapture(ModelNode):
     """A video node with one queue of buffers; `fill` plays the hardware."""
 
     def __init__(
-        self, path: Path, formats: dict[int, list[str]], *, flags: int = 0, signal: Any = None
+        self,
+        path: Path,
+        formats: dict[int, list[str]],
+        *,
+        flags: int = 0,
+        signal: Any = None,
+        sizes: list[tuple[int, int]] | None = None,
     ) -> None:
-        """*formats* are by bus code (0: asked without one), *signal* timings, an errno, or None."""
+        """*formats* are by bus code (0: asked without one), *signal* timings, an errno, or None.
+
+        *sizes* are those of a device without a signal of its own, such as a USB grabber.
+        """
         super().__init__(path)
         self.formats = formats
         self.flags = flags
         self.signal = signal
+        self.sizes = sizes or []
         self.buffers = 0
         self.queued: list[int] = []
         self.filled: list[tuple[int, int, int]] = []
@@ -93,6 +103,7 @@ class ModelCapture(ModelNode):
         self.handlers = {
             uapi.QUERYCAP: self._capability,
             uapi.ENUM_FMT: self._enumerate,
+            uapi.ENUM_FRAMESIZES: self._enumerate_sizes,
             uapi.S_FMT: self._set_format,
             uapi.REQBUFS: self._request_buffers,
             uapi.QUERYBUF: self._query_buffer,
@@ -127,6 +138,12 @@ class ModelCapture(ModelNode):
         if entry.index >= len(names):
             raise fail(errno.EINVAL)
         entry.pixelformat = uapi.fourcc(names[entry.index])
+
+    def _enumerate_sizes(self, entry: Any) -> None:
+        if entry.index >= len(self.sizes):
+            raise fail(errno.EINVAL)
+        entry.type = uapi.FRMSIZE_TYPE_DISCRETE
+        entry.size[0], entry.size[1] = self.sizes[entry.index]
 
     def _set_format(self, setting: Any) -> None:
         if self.buffers:

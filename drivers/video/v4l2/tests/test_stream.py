@@ -322,3 +322,38 @@ async def test_a_node_that_is_not_there_is_answered_by_those_that_are(
         DeviceGoneError, match=rf"capture {missing.path}, got .*video0 \(Model capture, model\)"
     ):
         await find_device(missing, tmp_path, opener)
+
+
+@pytest.mark.parametrize(
+    ("size", "given"),
+    [
+        (None, (1920, 1080)),
+        ((1280, 720), (1280, 720)),
+        ((3840, 2160), (3840, 2160)),
+        ((1000, 700), (640, 480)),
+        ((100, 100), (640, 480)),
+    ],
+)
+async def test_a_grabber_is_set_to_the_size_that_was_chosen(
+    model: Any, new_capture: Any, size: tuple[int, int] | None, given: tuple[int, int]
+) -> None:
+    sizes = [(640, 480), (1280, 720), (1920, 1080), (3840, 2160)]
+    grabber = model.add(new_capture(PATH, {0: ["YUYV"]}, sizes=sizes))
+    source = V4l2Source(DeviceChoice(path=PATH), opener=model.open)
+    async with source.open(max_fps=0, size=size) as stream:
+        grabber.fill()
+        picture = await stream.next()
+        assert isinstance(picture, Frame)
+        assert (picture.width, picture.height) == given
+        picture.release()
+
+
+async def test_a_receiver_follows_the_signal_whatever_size_was_chosen(
+    device: Any, source: V4l2Source
+) -> None:
+    async with source.open(max_fps=0, size=(1280, 720)) as stream:
+        device.fill()
+        picture = await stream.next()
+        assert isinstance(picture, Frame)
+        assert (picture.width, picture.height) == (640, 480)
+        picture.release()
