@@ -8,10 +8,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import trio
 from PIL import Image
 
-from firmware.subsystems.streamer.control import PARAMS_QUIET_S
+from firmware.subsystems.streamer import control
+
+# The contract's second, shortened for tests that wait for it (its own are in the subsystem).
+QUIET_S = 0.2
 
 SIZES = """
 kvmd:
@@ -20,6 +24,11 @@ kvmd:
         desired_fps: {default: 25, min: 10, max: 30}
         reset_delay: 0.1
 """
+
+
+@pytest.fixture(autouse=True)
+def short_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "PARAMS_QUIET_S", QUIET_S)
 
 
 async def streamer_state(live: Any, ready: Callable[[Any], bool]) -> Any:
@@ -75,7 +84,7 @@ async def test_what_stands_before_an_error_is_staged(live: Any) -> None:
     assert state["params"] == {"desired_fps": 30, "quality": 33}
     answer = await live.http.post("/api/streamer/set_params?quality=0&desired_fps=20")
     await live.refused(answer, 400, "ValidatorError")
-    await trio.sleep(PARAMS_QUIET_S + 0.2)
+    await trio.sleep(3 * QUIET_S)
     assert (await streamer_state(live, lambda _state: True))["params"]["desired_fps"] == 30
 
 
@@ -156,18 +165,12 @@ async def test_text_on_the_screen_is_recognised(live: Any) -> None:
                     break
         assert answer.headers["content-type"] == "text/plain"
         assert answer.text.endswith("\n")
-        width, height = (int(answer.headers[f"x-ustreamer-{side}"]) for side in ("width", "height"))
-        # The kept frame says the same; its lower half does not.
-        again = await live.http.get("/api/streamer/snapshot?ocr=1&load=1")
-        assert "quick brown fox" in again.text
+        # The same frame was kept; its lower half says something else, by its upper edge alone.
+        height = int(answer.headers["x-ustreamer-height"])
         lower = await live.http.get(f"/api/streamer/snapshot?ocr=1&load=1&ocr_top={height // 2}")
+        assert lower.status_code == 200
         assert "quick brown fox" not in lower.text
         assert lower.headers["x-ustreamer-height"] == str(height)
-        # A box without area is no box.
-        whole = await live.http.get(
-            f"/api/streamer/snapshot?ocr=1&load=1&ocr_left={width}&ocr_right={width // 2}"
-        )
-        assert "quick brown fox" in whole.text
         bad = await live.http.get("/api/streamer/snapshot?ocr=1&load=1&ocr_langs=eng,klingon")
         await live.refused(bad, 400, "ValidatorError")
         bad = await live.http.get("/api/streamer/snapshot?ocr=1&load=1&ocr_left=1.5")

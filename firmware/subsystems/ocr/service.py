@@ -53,12 +53,15 @@ class OcrService:
         self.state = Cell(OcrState())
 
     async def refresh(self) -> OcrState:
-        """Look for the program and its languages, which may be installed while we run; return the state."""
+        """Look for the program and its languages, which may be installed while we run; return the state.
+
+        A disk that does not answer changes nothing.
+        """
         try:
             available = await self._engine.languages()
         except DriverError as exc:
-            logger.warning("text recognition is off: %s", exc)
-            available = ()
+            logger.warning("the languages of the text recognition cannot be listed: %s", exc)
+            return self.state.value
         by_name = {name.lower(): name for name in available}
         default = tuple(
             by_name[lang.lower()] for lang in dict.fromkeys(self._config.langs) if lang.lower() in by_name

@@ -66,7 +66,7 @@ async def test_the_state_follows_what_is_installed(caplog: pytest.LogCaptureFixt
     await service.refresh()
     assert service.state.version == version
     reader.failure = DriverError("the disk is gone")
-    assert not (await service.refresh()).enabled
+    assert await service.refresh() == expected
     assert "the disk is gone" in caplog.text
 
 
