@@ -49,7 +49,7 @@ class Reader:
         taken, self.data = self.data.split(separator, 1)
         return taken
 
-    async def bytes(self, count: int) -> bytes:
+    async def exactly(self, count: int) -> bytes:
         with trio.fail_after(30):
             while len(self.data) < count:
                 received = await self._stream.receive_some(65536)
@@ -70,8 +70,8 @@ class Reader:
     async def part(self) -> tuple[dict[str, str], bytes]:
         assert await self.until(BOUNDARY) == b""
         headers = await self.headers()
-        body = await self.bytes(int(headers["Content-Length"]))
-        assert await self.bytes(2) == b"\r\n"
+        body = await self.exactly(int(headers["Content-Length"]))
+        assert await self.exactly(2) == b"\r\n"
         return headers, body
 
 

@@ -229,5 +229,5 @@ class CaptureStream:
         missed = math.floor((trio.current_time() - self._due) / self._period_s)
         self._due += (max(0, missed) + 1) * self._period_s
         if self._scaler is not None and isinstance(picture, Frame):
-            return self._scaler.scale(picture)
+            return await self._scaler.scale(picture)
         return picture

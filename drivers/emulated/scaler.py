@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import trio
 from PIL import Image
 
 from drivers.video.frame import Frame, PixelFormat
@@ -27,8 +28,9 @@ class Scaler:
         self._width_px = max(2, min(width_px, MOST_WIDTH_PX) & ~1)
         self._height_px = max(1, min(height_px, MOST_HEIGHT_PX))
         self._last: tuple[object, bytes] = (None, b"")
+        self._limiter = trio.CapacityLimiter(1)
 
-    def scale(self, frame: Frame) -> Frame:
+    async def scale(self, frame: Frame) -> Frame:
         """Return *frame* in the wanted size; one that is too short for its own size is passed on as it is."""
         if (frame.width, frame.height) == (self._width_px, self._height_px):
             return frame
@@ -36,7 +38,8 @@ class Scaler:
             return frame  # a broken picture stays broken, for whoever has to notice
         original, scaled = self._last
         if original is not frame.data:
-            scaled = self._scaled(frame)
+            # A large picture takes some 20 ms, in which others are to go on.
+            scaled = await trio.to_thread.run_sync(self._scaled, frame, limiter=self._limiter)
             self._last = (frame.data, scaled)
         return dataclasses.replace(
             frame, data=scaled, width=self._width_px, height=self._height_px, stride_bytes=self._width_px * 2
