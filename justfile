@@ -16,6 +16,7 @@ default:
 [group("use")]
 run *ARGS: console
     @mkdir -p .run/config .run/state
+    @[ -e .run/config/override.yaml ] || cp docs/examples/gpio-demo.yaml .run/config/override.yaml
     @exec {{ bin }}/farhand run --board emulated --http 127.0.0.1:8080 --https 127.0.0.1:8443 \
         --config .run/config --state .run/state "$@"
 

@@ -126,7 +126,8 @@ def _cmdret(config: CmdretDriverConfig, _needs: ChannelNeeds) -> ChannelDriver:
 
 
 def _otgconf(config: OtgconfDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
-    return OtgconfDriver(needs.board.gadget, udc=config.udc, init_delay_s=config.init_delay)
+    pins = [*(one.pin for one in needs.inputs), *(one.pin for one in needs.outputs)]
+    return OtgconfDriver(needs.board.gadget, pins, udc=config.udc, init_delay_s=config.init_delay)
 
 
 def _noop(_config: NoopDriverConfig, _needs: ChannelNeeds) -> ChannelDriver:

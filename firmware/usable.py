@@ -6,6 +6,7 @@ A value may be right by itself and still name something that is not there yet, o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from firmware.boards.data import board_names
 from firmware.channel_drivers import FACTORIES
@@ -14,6 +15,7 @@ from firmware.core.config.tree import Position
 from firmware.settings import LoadedSettings
 from firmware.settings.loading import BOARD
 from firmware.subsystems.auth.config import HtpasswdAuthConfig
+from firmware.subsystems.gpio.driver_config import LineDriverConfig, LocatorDriverConfig
 from firmware.subsystems.hid.keymap_files import US, is_available, our_names
 
 _DEFAULT = Position("the defaults")
@@ -65,6 +67,7 @@ def check(loaded: LoadedSettings) -> list[str]:
         raise ConfigurationError(errors)
     return [
         *(str(_problem(loaded, path, message)) for path, message in _replaced(loaded)),
+        *(str(_problem(loaded, path, message)) for path, message in _shared_lines(loaded)),
         *(str(_problem(loaded, path, message)) for path, message in _unserved(loaded)),
     ]
 
@@ -111,6 +114,24 @@ def _replaced(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
             "kvmd/streamer/h264_bitrate/default",
             "is set, but there is no H.264 encoder yet: the feature stays off",
         )
+
+
+def _shared_lines(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
+    """Yield the channels whose line somebody else holds, which will be offline."""
+    kvmd = loaded.settings.kvmd
+    holders: dict[tuple[Path, str], tuple[str, str]] = {}
+    if kvmd.atx.type != "disabled":
+        for name in ("power_led_pin", "hdd_led_pin", "power_switch_pin", "reset_switch_pin"):
+            line = (kvmd.atx.device, str(getattr(kvmd.atx, name)))
+            holders[line] = ("kvmd/atx", f"kvmd/atx/{name}")
+    for name, channel in kvmd.gpio.scheme.items():
+        driver = kvmd.gpio.drivers[channel.driver]
+        if isinstance(driver, LineDriverConfig | LocatorDriverConfig):
+            # Channels of one driver may share a line: as an output that is read back.
+            path = f"kvmd/gpio/scheme/{name}/pin"
+            holder, held_as = holders.setdefault((driver.device, channel.pin), (channel.driver, path))
+            if holder != channel.driver:
+                yield path, f"is line {channel.pin}, which {held_as} holds; one of them will be offline"
 
 
 def _unserved(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:

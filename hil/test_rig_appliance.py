@@ -35,6 +35,17 @@ TEXT = "farhand"
 USAGE_OF_A = 4
 GREEN = (0, 255, 0)
 POWER_SWITCH = 23
+RELAY, LAMP = 5, 6
+CHANNELS = f"""
+kvmd:
+    gpio:
+        drivers:
+            usb: {{type: otgconf}}
+        scheme:
+            relay: {{pin: {RELAY}, mode: output}}
+            lamp: {{pin: {LAMP}, mode: input}}
+            mouse: {{driver: usb, pin: hid.usb2, mode: output, pulse: false}}
+"""
 LEDS_CAPS = 0b010
 
 
@@ -150,7 +161,8 @@ def bench(booted_rig: Rig) -> Iterator[Bench]:
     """An appliance whose board is not there yet."""
     bench = Bench(booted_rig)
     bench.sh(
-        f"mkdir -p {HOME}/config {HOME}/state && printf '%s\\n' '{PASSWORD}' | "
+        f"mkdir -p {HOME}/config {HOME}/state && cat > {HOME}/config/override.yaml <<'END'\n{CHANNELS}END\n"
+        f"printf '%s\\n' '{PASSWORD}' | "
         f"{' '.join(FARHAND)} passwd --config {HOME}/config set admin --stdin"
     )
     bench.url = f"https://127.0.0.1:{booted_rig.forward(PORT)}"
@@ -226,6 +238,26 @@ async def test_leds_and_lines_arrive_as_events(bench: Bench) -> None:
         await next_event("hid", lambda hid: hid["keyboard"]["leds"]["caps"])
         bench.command("hdd_led", 1)
         await next_event("atx", lambda atx: atx["leds"]["hdd"])
+
+
+def test_channels_switch_lines_and_parts_of_the_gadget(bench: Bench) -> None:
+    line = "/sys/devices/platform/gpio-sim.*/gpiochip*/sim_gpio{}"
+    bench.result("POST", "/api/gpio/switch?channel=relay&state=1&wait=1")
+    assert bench.sh(f"cat {line.format(RELAY)}/value").strip() == "1"
+    assert bench.result("GET", "/api/gpio")["state"]["outputs"]["relay"]["state"] is True
+    bench.sh(f"for file in {line.format(LAMP)}/pull; do echo pull-up >$file; done")
+    end = time.monotonic() + DEADLINE_S
+    while not bench.result("GET", "/api/gpio")["state"]["inputs"]["lamp"]["state"]:
+        assert time.monotonic() < end
+    interfaces = (
+        "grep -l CAFEBABE /sys/bus/usb/devices/*/serial | xargs dirname | xargs -I{} cat {}/bNumInterfaces"
+    )
+    before = int(bench.sh(interfaces))
+    for level, seen in ((0, before - 1), (1, before)):
+        bench.result("POST", f"/api/gpio/switch?channel=mouse&state={level}&wait=1")
+        while bench.sh(f"{interfaces} || true").strip() != str(seen):
+            assert time.monotonic() < end
+    bench.wait_tasks(online)
 
 
 async def test_the_snapshot_shows_the_pcs_picture(bench: Bench) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import trio
 
+DOCS = Path(__file__).parents[2] / "docs"
 CHANNELS = """
 kvmd:
     gpio:
@@ -155,3 +157,30 @@ async def test_old_clients_get_their_old_names(live_with: Callable[[str], Any]) 
         assert said["gpio_model_state"].keys() == {"scheme", "view"}
         assert said["gpio_state"].keys() == {"inputs", "outputs"}
         assert await live.result_of(await live.http.get("/api/gpio"))
+
+
+async def test_the_demo_of_the_documentation(live_with: Callable[[str], Any]) -> None:
+    async with live_with((DOCS / "examples/gpio-demo.yaml").read_text()) as live:
+        await until(live, demo_relay={**OFF, "busy": False}, demo_lamp=OFF, demo_light=OFF)
+        await live.http.post("/api/gpio/switch?channel=demo_relay&state=1")
+        await live.http.post("/api/gpio/switch?channel=demo_beacon&state=1")
+        await until(live, demo_lamp=ON)
+        await until(live, demo_light=ON)
+        await until(live, demo_light=OFF)
+
+
+async def test_the_old_wake_on_lan_section_is_a_channel(live_with: Callable[[str], Any]) -> None:
+    with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as sleeper:
+        await sleeper.bind(("127.0.0.1", 0))
+        port = sleeper.getsockname()[1]
+        section = f"kvmd: {{wol: {{ip: 127.0.0.1, port: {port}, mac: '02:00:00:00:00:0A'}}}}"
+        async with live_with(section) as live:
+            scheme = (await live.result_of(await live.http.get("/api/gpio")))["model"]["scheme"]
+            assert scheme["outputs"]["__wol__"]["hw"] == {"driver": "__wol__", "pin": "0"}
+            refusal = await live.http.post("/api/gpio/switch?channel=__wol__&state=1")
+            await live.refused(refusal, 400, "GpioSwitchNotSupported")
+            answer = await live.http.post("/api/gpio/pulse?channel=__wol__&wait=1")
+            assert await live.result_of(answer) == {}
+            with trio.fail_after(30):
+                packet = await sleeper.recv(1500)
+    assert packet == b"\xff" * 6 + bytes.fromhex("02000000000a") * 16

@@ -7,6 +7,8 @@ at start: what is shown then is said where the gadget is configured (`otg/device
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
@@ -16,6 +18,8 @@ from drivers.errors import DeviceGoneError, NotSupportedError
 from drivers.fanout import Fanout
 from drivers.gadget.gadget import Composition
 from drivers.gadget.spec import GadgetSpec
+
+logger = logging.getLogger(__name__)
 
 UDC_PIN: Final = "udc"
 """The pin that stands for the whole gadget; the others are names of functions, such as mass_storage.usb0."""
@@ -45,12 +49,13 @@ class Gadget(Protocol):
 class OtgconfDriver:
     """Implements `drivers.ports.ChannelDriver` on *gadget*, None if the board has none.
 
-    *udc*: the controller that is expected, "" = any. *init_delay_s*: how long the gadget may take at start
-    before its channels are shown offline.
+    *pins* are those in use. *udc*: the controller that is expected, "" = any. *init_delay_s*: how long the
+    gadget may take at start before its channels are shown offline.
     """
 
-    def __init__(self, gadget: Gadget | None, *, udc: str, init_delay_s: float) -> None:
+    def __init__(self, gadget: Gadget | None, pins: Sequence[str], *, udc: str, init_delay_s: float) -> None:
         self._gadget = gadget
+        self._pins = pins
         self._udc = udc
         self._init_delay_s = init_delay_s
         self._now: Composition | None = None
@@ -64,6 +69,7 @@ class OtgconfDriver:
                 with trio.move_on_after(self._init_delay_s):
                     while self._now is None:
                         self._take(await compositions.receive())
+                self._warn_of_unknown_pins()
                 task_status.started()
                 async for composition in compositions:
                     self._take(composition)
@@ -106,6 +112,13 @@ class OtgconfDriver:
         if self._gadget is None:
             raise NotSupportedError("this board has no USB gadget")
         return self._gadget
+
+    def _warn_of_unknown_pins(self) -> None:
+        for pin in self._pins:
+            try:
+                self._require_pin(pin)
+            except NotSupportedError as exc:
+                logger.warning("otgconf: %s", exc)
 
     def _require_pin(self, pin: str) -> None:
         names = [UDC_PIN, *(function.name for function in self._there().spec.functions)]

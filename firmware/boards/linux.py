@@ -128,7 +128,10 @@ def linux_board(name: str, data: BoardData, needs: BoardNeeds) -> Board:
         sensors=LinuxSensors(
             throttled_file=find_throttled_file(), vcgencmd=needs.vcgencmd if linux.vcgencmd else ()
         ),
-        gpio_chip=lambda given: GpioChip(given or linux.gpio_chip or DEFAULT_CHIP),
+        # One that somebody names may be an expander behind a slow bus, which must not hold up everything.
+        gpio_chip=lambda given: (
+            GpioChip(given, slow=True) if given else GpioChip(linux.gpio_chip or DEFAULT_CHIP)
+        ),
         gadget=gadget,
         tasks=parts.tasks,
     )

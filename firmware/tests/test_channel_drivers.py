@@ -61,3 +61,29 @@ def test_signals_that_cannot_be(tmp_path: Path, options: str, message: str) -> N
     (tmp_path / "override.yaml").write_text(f"kvmd: {{gpio: {{drivers: {{mine: {{{options}}}}}}}}}")
     with pytest.raises(ConfigurationError, match=message):
         load(tmp_path)
+
+
+def test_lines_that_are_taken_are_said(tmp_path: Path) -> None:
+    (tmp_path / "override.yaml").write_text("""
+kvmd:
+    gpio:
+        drivers:
+            beacon: {type: locator}
+            expander: {type: gpio, device: /dev/gpiochip7}
+        scheme:
+            led: {pin: 24, mode: input}
+            free: {pin: 5, mode: input}
+            far: {driver: expander, pin: 24, mode: input}
+            out: {pin: 6, mode: output}
+            back: {pin: 6, mode: input}
+            blinking: {driver: beacon, pin: 6, mode: output}
+""")
+    warnings = usable.check(load(tmp_path))
+    assert [text.partition("kvmd/gpio/scheme/")[2] for text in warnings] == [
+        "led/pin: is line 24, which kvmd/atx/power_led_pin holds; one of them will be offline",
+        "blinking/pin: is line 6, which kvmd/gpio/scheme/out/pin holds; one of them will be offline",
+    ]
+    (tmp_path / "override.yaml").write_text(
+        "kvmd: {atx: {type: disabled}, gpio: {scheme: {led: {pin: 24, mode: input}}}}"
+    )
+    assert usable.check(load(tmp_path)) == []

@@ -54,10 +54,10 @@ def gadget() -> Gadget:
 
 
 async def test_the_gadget_and_its_functions_are_switched(
-    gadget: Gadget, running: Running, autojump_clock: MockClock
+    gadget: Gadget, running: Running, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     gadget.become(COMPOSED)
-    driver = OtgconfDriver(gadget, udc="", init_delay_s=3)
+    driver = OtgconfDriver(gadget, ["udc", "hid.usb9"], udc="", init_delay_s=3)
     async with running(driver) as changes:
         assert [await driver.read(pin) for pin in ("udc", "hid.usb0", "acm.usb0")] == [True, True, False]
         changes.receive_nowait()
@@ -72,12 +72,13 @@ async def test_the_gadget_and_its_functions_are_switched(
             await driver.write("acm.usb0", True)
         with pytest.raises(NotSupportedError, match=r"one of udc, hid\.usb0, acm\.usb0, got 'hid.usb9'"):
             await driver.read("hid.usb9")
+    assert "hid.usb9" in caplog.text
 
 
 async def test_a_gadget_that_takes_its_time_is_offline_until_then(
     gadget: Gadget, running: Running, autojump_clock: MockClock
 ) -> None:
-    driver = OtgconfDriver(gadget, udc="dwc2.usb", init_delay_s=3)
+    driver = OtgconfDriver(gadget, [], udc="dwc2.usb", init_delay_s=3)
     async with running(driver):
         assert trio.current_time() == pytest.approx(3)
         with pytest.raises(DeviceGoneError):
@@ -93,7 +94,7 @@ async def test_a_gadget_that_takes_its_time_is_offline_until_then(
 
 async def test_a_board_without_a_gadget_and_another_controller_are_said(gadget: Gadget) -> None:
     with pytest.raises(NotSupportedError, match="no USB gadget"):
-        await OtgconfDriver(None, udc="", init_delay_s=3).run()
+        await OtgconfDriver(None, [], udc="", init_delay_s=3).run()
     gadget.become(COMPOSED)
     with pytest.raises(NotSupportedError, match=r"on other\.0, got it on dwc2\.usb"):
-        await OtgconfDriver(gadget, udc="other.0", init_delay_s=3).run()
+        await OtgconfDriver(gadget, [], udc="other.0", init_delay_s=3).run()

@@ -20,7 +20,7 @@ DEADLINE_S = 30.0
 
 @asynccontextmanager
 async def channels(gadget: UsbGadget) -> AsyncIterator[OtgconfDriver]:
-    driver = OtgconfDriver(gadget, udc="", init_delay_s=DEADLINE_S)
+    driver = OtgconfDriver(gadget, [], udc="", init_delay_s=DEADLINE_S)
     async with trio.open_nursery() as nursery:
         with trio.fail_after(2 * DEADLINE_S):
             await nursery.start(driver.run)
