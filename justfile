@@ -115,6 +115,11 @@ format:
 sanitize:
     tools/sanitize_jpeg.sh
 
+[doc("Prometheus's own checker on the metrics of a live appliance")]
+[group("check")]
+promtool:
+    tools/promtool.sh
+
 # --- measure -----------------------------------------------------------------------------------------------------
 
 [doc("How long presses of the front panel's buttons are, inside the rig")]

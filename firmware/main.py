@@ -25,6 +25,7 @@ from api.routes.hid import hid_routes
 from api.routes.info import info_routes
 from api.routes.log import log_routes
 from api.routes.media import media_routes
+from api.routes.metrics import Measured, metrics_routes
 from api.routes.openapi import openapi_routes
 from api.routes.stream import stream_routes
 from api.routes.streamer import streamer_routes
@@ -226,6 +227,21 @@ async def compose(
         *console_routes(asset_root()),
         *redfish_routes(
             make_redfish_handles(atx=atx, boot=boot, auth=auth, info=info, addresses=lambda: server.addresses)
+        ),
+        *metrics_routes(
+            Measured(
+                atx=atx,
+                auth=auth,
+                front=lambda: server.statistics(),  # noqa: PLW0108 - it is made below
+                gpio=gpio,
+                hid=hid,
+                info=info,
+                sessions=sessions,
+                streamer=streamer,
+                supervisor=supervisor,
+                typist=typist,
+            ),
+            needs_login=kvmd.prometheus.auth.enabled,
         ),
         *openapi_routes(lambda: routes, version=farhand_version()),
     ]

@@ -28,7 +28,6 @@ _NOT_READ_YET = (
     "kvmd/msd/remount_cmd",
     "kvmd/msd/sync_chunk_size",
     "kvmd/msd/write_chunk_size",
-    "kvmd/prometheus",
     "kvmd/server/unix",
     "media/server/unix",
     "media/server/unix_mode",

@@ -66,6 +66,7 @@ class MjpegClients:
     def __init__(self) -> None:
         self._clients: dict[str, MjpegClient] = {}
         self.count = Cell(0)
+        self._dropped_for_gone = 0
 
     def new(self, options: ClientOptions) -> MjpegClient:
         """Make a client, which counts only once it has `joined`."""
@@ -80,7 +81,13 @@ class MjpegClients:
             yield
         finally:
             del self._clients[client.id]
+            self._dropped_for_gone += client.dropped
             self.count.publish(len(self._clients))
+
+    @property
+    def dropped(self) -> int:
+        """Frames that clients were too slow for, since the start."""
+        return self._dropped_for_gone + sum(client.dropped for client in self._clients.values())
 
     def statistics(self) -> Mapping[str, ClientStat]:
         """Return each client's options and frame rate by its id."""

@@ -20,6 +20,7 @@ from drivers.video.frame import Frame
 from drivers.video.jpeg import JpegEncoder, same_picture
 from drivers.video.text import banner_picture
 from firmware.core.cell import Cell
+from firmware.core.histogram import Histogram
 from firmware.subsystems.streamer.frames import JpegFrame
 from firmware.subsystems.streamer.rate import RateMeter
 
@@ -28,6 +29,9 @@ DEFAULT_SIZE = (640, 480)
 # A source delivers many frames a second, or says that it has no signal; one that does neither is stuck. Long
 # enough for a mode change of slow capture hardware.
 STALLED_CAPTURE_S = 5.0
+
+# From a fast desk to a slow board with a large picture; at 1 s nobody can work any more.
+ENCODE_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 # The reason for a missing picture is drawn as large as its longest line allows: lines of this length are
 # legible on a phone. A reason that names many devices is cut, or its lines would shrink it again; the
@@ -62,6 +66,8 @@ class Pipeline:
         self.captured = RateMeter()
         self.encoded = RateMeter()
         self.unchanged_frames = 0
+        self.encode_times_s = Histogram(ENCODE_BOUNDS_S)
+        """Of captured frames that were encoded: comparing, waiting for a thread and encoding together."""
 
     async def run(
         self,
@@ -122,6 +128,7 @@ class Pipeline:
         if data is None:
             self.unchanged_frames += 1
         else:
+            self.encode_times_s.observe(time.monotonic() - encode_begin)
             self._publish(data, frame, encode_begin, online=True)
         # The frame stays borrowed until the next one has been compared with it.
         self._forget_last()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 
 class RateMeter:
-    """Events in the last whole second; times are seconds of any monotonic clock."""
+    """Events in the last whole second and in all; times are seconds of any monotonic clock."""
 
     def __init__(self) -> None:
         self._second = 0
         self._count = 0
         self._last = 0
+        self.total = 0
+        """Events since the start."""
 
     def tick(self, now: float) -> None:
         """Count one event."""
         self._roll(now)
         self._count += 1
+        self.total += 1
 
     def per_second(self, now: float) -> int:
         """Return the count of the last completed second."""

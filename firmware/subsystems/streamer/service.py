@@ -20,6 +20,7 @@ import trio
 from drivers.ports import VideoSource
 from firmware.core.cell import Cell
 from firmware.core.errors import UnavailableError
+from firmware.core.histogram import Histogram
 from firmware.core.supervise import Supervisor
 from firmware.state.streamer import (
     EncoderState,
@@ -296,5 +297,19 @@ class StreamerService:
         self._publish(snapshot=SnapshotState())
 
     def statistics(self) -> dict[str, int]:
-        """Return how many pictures were the same as the one before and were not encoded."""
-        return {"unchanged_frames": self._pipeline.unchanged_frames}
+        """Return what became of frames since the start.
+
+        Unchanged ones were the same as the one before and were not encoded; dropped ones were encoded, and
+        clients of the MJPEG stream were too slow for them.
+        """
+        return {
+            "captured_frames": self._pipeline.captured.total,
+            "encoded_frames": self._pipeline.encoded.total,
+            "unchanged_frames": self._pipeline.unchanged_frames,
+            "dropped_frames": self.clients.dropped,
+        }
+
+    @property
+    def encode_times_s(self) -> Histogram:
+        """How long captured frames took to encode."""
+        return self._pipeline.encode_times_s
