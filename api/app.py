@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, override
+from typing import Any, cast, override
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Response, Websocket, request, websocket
@@ -19,14 +19,17 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.credentials import TOKEN_COOKIE, Identity, identify, presented
 from api.errors import answer_to, framework_answer, refusal
+from api.headers import add_security_headers
 from api.params import Param
 from api.redfish.dress import dress
 from api.routing import Access, Call, Route, error_envelope
 from api.server import FrontApp, is_disconnect
+from api.server.body import FrontRequest
 from api.ws.hub import Hub
 from api.ws.media import MediaSockets
 from api.ws.session import ControlSession
 from firmware.core.errors import OperationError, ValidatorError
+from firmware.core.supervise import describe
 from firmware.core.validators import valid_bool
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.hid.service import HidService
@@ -41,18 +44,6 @@ STREAM = Param("stream", valid_bool, True, "this session wants video")
 LEGACY = Param("legacy", valid_bool, False, "event names of old firmware")
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# A console page may load only what we serve, run no inline script, and be framed by nobody.
-_CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; "
-    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-)
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
-}
 # What the reference's front proxy allows on ordinary routes is 4 KiB; ours is kinder to JSON documents.
 DEFAULT_BODY_LIMIT_BYTES = 64 * 1024
 _REPEATED_SLASHES = re.compile("//+")
@@ -125,10 +116,12 @@ class Application(FrontApp):
         except OperationError as exc:
             return refusal(exc, route.access, request.path)
         try:
-            return await route.handler(Call(request, route.params, identity.user))
+            return await route.handler(Call(cast("FrontRequest", request), route.params, identity.user))
         except Exception as exc:
             if is_disconnect(exc):
                 raise  # nobody is left to answer, and it is no bug of ours
+            if cast("FrontRequest", request).answer_begun:
+                logger.warning("%s was cut short: %s", what, describe(exc))
             return answer_to(exc, what)
 
     def _framework_answer(self, error: HTTPException) -> Response:
@@ -217,7 +210,4 @@ async def _dress_for_redfish(response: Response) -> Response:
 
 
 async def _add_security_headers(response: Response) -> Response:
-    for name, value in _SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
+    return add_security_headers(response)

@@ -7,14 +7,17 @@ description of the API is generated from the same list.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping
+import sys
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from quart import Request, Response
+from quart import Response
 
+from api.headers import add_security_headers
 from api.params import Param
+from api.server.body import FrontRequest
 from firmware.core.errors import OperationError
 
 
@@ -36,7 +39,7 @@ class Access(enum.Enum):
 class Call:
     """One request on its way to a handler: its declared parameters, its body, who is calling."""
 
-    def __init__(self, request: Request, params: tuple[Param[Any], ...], user: str | None) -> None:
+    def __init__(self, request: FrontRequest, params: tuple[Param[Any], ...], user: str | None) -> None:
         self.request = request
         self.user = user
         self._params = params
@@ -55,6 +58,18 @@ class Call:
     def path_part(self, name: str) -> str:
         """Return what stands in the path where the route has `<name>`."""
         return str((self.request.view_args or {})[name])
+
+    async def stream(self, head: Response, pieces: AsyncIterable[bytes]) -> Response:
+        """Send an answer while the handler still holds what it is made of; return what the handler returns.
+
+        *head* has the status and headers. What *pieces* raises, and a client that leaves, is raised here:
+        then the connection is cut, so that nobody takes half an answer for all of it.
+        """
+        return await self.request.send_answer(add_security_headers(head), pieces)
+
+
+UNLIMITED_BODY: Final = sys.maxsize
+"""For `Route.body_limit_bytes`: bodies that go to the disk piece by piece."""
 
 
 type Handler = Callable[[Call], Awaitable[Response]]

@@ -33,6 +33,7 @@ from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.log.service import LogService
+from firmware.subsystems.msd.service import MsdService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.snapshot.service import SnapshotService
 from firmware.subsystems.streamer.service import StreamerService
@@ -60,6 +61,7 @@ class Appliance:
     atx: AtxService
     boot: BootService
     gpio: GpioService
+    msd: MsdService
     streamer: StreamerService
     snapshots: SnapshotService
     switch: SwitchService
@@ -83,6 +85,7 @@ class Appliance:
             "atx": self.atx.run,
             "boot": self.boot.run,
             "gpio": self.gpio.run,
+            "msd": self.msd.run,
             "streamer": self.streamer.run,
             **({"snapshot": self.snapshots.run} if self.snapshots.enabled else {}),
             "switch": self.switch.run,
@@ -99,6 +102,8 @@ class Appliance:
             **self.atx.heartbeats,
             **self.info.heartbeats,
             **self.switch.heartbeats,
+            **self.msd.heartbeats,
+            **self.info.heartbeats,
         }
         checks = [
             *(Check(f"front {url}", self_check(url)) for url in urls),

@@ -26,6 +26,7 @@ from api.routes.info import info_routes
 from api.routes.log import log_routes
 from api.routes.media import media_routes
 from api.routes.metrics import Measured, metrics_routes
+from api.routes.msd import msd_routes
 from api.routes.openapi import openapi_routes
 from api.routes.stream import stream_routes
 from api.routes.streamer import streamer_routes
@@ -49,6 +50,7 @@ from firmware.compose.channels import make_gpio
 from firmware.compose.events import event_sources
 from firmware.compose.front import listen_address, make_server_config
 from firmware.compose.information import make_information
+from firmware.compose.mass_storage import make_mass_storage
 from firmware.compose.redfish import make_redfish_handles
 from firmware.compose.video import make_picture_services
 from firmware.core.errors import SetupError
@@ -166,6 +168,7 @@ async def compose(
         supervisor=supervisor,
     )
     boot = make_boot(loaded, atx=atx, hid=hid, state_dir=state_dir)
+    msd = await make_mass_storage(loaded, board, supervisor, state_dir)
     streamer = StreamerService(kvmd.streamer, source=board.video, supervisor=supervisor)
     switch = SwitchService(
         kvmd.switch, link=board.switch, directory=state_dir / "switch", supervisor=supervisor
@@ -185,6 +188,7 @@ async def compose(
             hid=hid,
             keymaps=keymaps,
             atx=atx,
+            msd=msd,
             streamer=streamer,
             ocr=pictures.ocr,
             switch=switch,
@@ -200,6 +204,7 @@ async def compose(
             "gpio": gpio.statistics(),
             "typing": typist.statistics(),
             "boot": boot.statistics(),
+            "msd": msd.statistics(),
             "streamer": streamer.statistics(),
             "ocr": pictures.ocr.statistics(),
             "snapshots": pictures.snapshots.statistics(),
@@ -219,6 +224,7 @@ async def compose(
         *hid_routes(hid, typist),
         *atx_routes(atx),
         *gpio_routes(gpio),
+        *msd_routes(msd),
         *streamer_routes(streamer, pictures.ocr),
         *stream_routes(streamer),
         *media_routes(pictures.media),
@@ -267,6 +273,7 @@ async def compose(
         atx=atx,
         boot=boot,
         gpio=gpio,
+        msd=msd,
         streamer=streamer,
         snapshots=pictures.snapshots,
         switch=switch,

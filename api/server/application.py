@@ -96,12 +96,14 @@ class FrontHTTPConnection(ASGIHTTPConnection):
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Run the request to its end, or to the client's."""
         to_client = _to_client(send)
-        request = self._create_request_from_scope(cast("ASGISendCallable", to_client))
+        request = cast("FrontRequest", self._create_request_from_scope(cast("ASGISendCallable", to_client)))
         extensions: dict[str, Any] = self.scope.get("extensions") or {}
-        cast("FrontRequest", request).body.connect(cast("Receive", receive), extensions.get(EXTENSION))
+        request.connect(cast("Receive", receive), to_client, extensions.get(EXTENSION))
         request.body_timeout = None  # the body has deadlines of its own
         try:
             response = await self.app.handle_request(request)
+            if request.answer_begun:
+                return  # the handler has sent it; if not to its end, the server cuts the connection
             timeout_s = response.timeout if isinstance(response, Response) else None
             # No default: the server has a deadline for every write, and a stream may last for days.
             seconds = timeout_s if isinstance(timeout_s, int | float) else float("inf")

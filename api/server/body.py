@@ -8,10 +8,12 @@ against it. What is wrong with a body is raised in the handler that reads it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator
 from typing import Any
 
 import trio
+from quart.utils import encode_headers
+from quart.wrappers import Response
 from quart.wrappers.base import ClientDisconnectedError
 from quart_trio.wrappers.request import TrioBody, TrioRequest
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
@@ -136,7 +138,36 @@ class FrontBody(TrioBody):
 
 
 class FrontRequest(TrioRequest):
-    """A request whose body is ours."""
+    """A request whose body is ours, and whose answer its handler may send itself, piece by piece."""
 
     body: FrontBody
     body_class = FrontBody
+    answer_begun = False
+    """Whether the handler has begun to send the answer: then no other one can be sent."""
+    _send: Callable[[Message], Awaitable[None]] | None = None
+
+    def connect(
+        self,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+        extension: dict[str, Any] | None,
+    ) -> None:
+        """Read from ASGI's *receive* and answer by *send*; *extension* as for `FrontBody.connect`."""
+        self.body.connect(receive, extension)
+        self._send = send
+
+    async def send_answer(self, head: Response, pieces: AsyncIterable[bytes]) -> Response:
+        """Send an answer with the status and headers of *head*, and return it.
+
+        Raises what *pieces* does, and ClientDisconnectedError when the client has left; then the server cuts
+        the connection, so that nobody takes half an answer for a whole one.
+        """
+        if self._send is None:
+            raise RuntimeError("expected a connected request, got one without a server")
+        self.answer_begun = True
+        headers = encode_headers(head.headers)
+        await self._send({"type": "http.response.start", "status": head.status_code, "headers": headers})
+        async for piece in pieces:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        return head

@@ -9,6 +9,7 @@ from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.info.service import InfoService
+from firmware.subsystems.msd.service import MsdService
 from firmware.subsystems.ocr.service import OcrService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
@@ -21,6 +22,7 @@ def event_sources(
     hid: HidService,
     keymaps: Keymaps,
     atx: AtxService,
+    msd: MsdService,
     streamer: StreamerService,
     ocr: OcrService,
     switch: SwitchService,
@@ -33,6 +35,7 @@ def event_sources(
         Source("hid", hid.state, Shape(whole=True)),
         Source("hid_keymaps", keymaps.state, Shape(whole=True)),
         Source("atx", atx.state, Shape(whole=True)),
+        Source("msd", msd.state, Shape(deep=frozenset({"storage"}), only_whole=frozenset({"online"}))),
         Source(
             "streamer",
             streamer.state,

@@ -106,19 +106,22 @@ class Supervisor:
         state = msgspec.structs.replace(self.tasks.value[name], **changes)
         self.tasks.publish({**self.tasks.value, name: state})
 
-    async def supervise(self, name: str, run: SupervisedTask) -> None:
-        """Keep *run* running as *name* until cancelled. Raises ValueError if the name is taken."""
+    async def supervise(self, name: str, run: SupervisedTask, backoff: Backoff | None = None) -> None:
+        """Keep *run* running as *name* until cancelled. Raises ValueError if the name is taken.
+
+        *backoff* is for tasks whose delays are not those of all others.
+        """
         if name in self._records:
             raise ValueError(f"expected a new task name, got {name!r}, which is being supervised already")
         record = self._records[name] = _Record(trio.CancelScope())
         self.tasks.publish({**self.tasks.value, name: TaskState(phase=TaskPhase.STARTING)})
         try:
-            await self._keep_running(name, run, record)
+            await self._keep_running(name, run, record, backoff or self._backoff)
         finally:
             del self._records[name]
             self.tasks.publish({key: state for key, state in self.tasks.value.items() if key != name})
 
-    async def _keep_running(self, name: str, run: SupervisedTask, record: _Record) -> None:
+    async def _keep_running(self, name: str, run: SupervisedTask, record: _Record, backoff: Backoff) -> None:
         failures_in_a_row = 0
         while True:
             self._update(
@@ -137,8 +140,9 @@ class Supervisor:
                 failures_in_a_row = 0
                 continue
             online_s = 0.0 if online_since is None else trio.current_time() - online_since
-            failures_in_a_row = 1 if online_s >= self._backoff.stable_after_s else failures_in_a_row + 1
-            await self._wait_for_retry(name, error, failures_in_a_row, record)
+            failures_in_a_row = 1 if online_s >= backoff.stable_after_s else failures_in_a_row + 1
+            delay_s = backoff.delay_s(failures_in_a_row, self._rng)
+            await self._wait_for_retry(name, error, delay_s, record)
 
     async def _attempt(self, run: SupervisedTask, record: _Record, online: _Announce) -> BaseException:
         """Run one attempt to its end and return why it ended; cancellation from outside passes through."""
@@ -155,13 +159,13 @@ class Supervisor:
         return error
 
     async def _wait_for_retry(
-        self, name: str, error: BaseException, failures_in_a_row: int, record: _Record
+        self, name: str, error: BaseException, retry_delay_s: float, record: _Record
     ) -> None:
         state = self.tasks.value[name]
         summary = describe(error)
         is_fault = all(isinstance(leaf, DriverError) for leaf in leaves(error))
         hopeless = is_fault and any(isinstance(leaf, NotSupportedError) for leaf in leaves(error))
-        delay_s = None if hopeless else self._backoff.delay_s(failures_in_a_row, self._rng)
+        delay_s = None if hopeless else retry_delay_s
         if is_fault:
             what_next = "not tried again" if delay_s is None else f"next attempt in {delay_s:.2f} s"
             # A device that is away for a night would fill the log with one sentence.

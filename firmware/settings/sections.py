@@ -299,6 +299,8 @@ class FarhandConfig(Section, frozen=True):
     boot: BootConfig = BootConfig()
     emulated: EmulatedConfig = EmulatedConfig()
     state: AbsolutePath = Path("/var/lib/farhand")
+    images: OptionalPath = None
+    """Where the images of mass storage live; None = where /etc/fstab says, else in the state directory."""
 
 
 class Settings(Section, frozen=True):

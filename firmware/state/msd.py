@@ -1,7 +1,12 @@
-"""State of the virtual drive, as far as the drive itself goes (contract subsystems.md 5.2)."""
+"""State of mass storage: the drive itself, the storage of images, and what the API shows of both.
+
+Field names of `MsdState` and what is below it are the JSON keys of the contract (http.md 4.6). Sizes are
+bytes, times are seconds since the epoch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,3 +21,78 @@ class DriveState(msgspec.Struct, frozen=True, kw_only=True):
     connected: bool = False
     cdrom: bool = True
     rw: bool = False
+
+
+class ImageState(msgspec.Struct, frozen=True, kw_only=True):
+    """One image of the storage."""
+
+    complete: bool
+    """Whether it came in to its end; false while it is being uploaded, and after that broke off."""
+    removable: bool
+    writable: bool
+    size: int
+    mod_ts: float
+
+
+class PartState(msgspec.Struct, frozen=True, kw_only=True):
+    """A file system of the storage: the root's, or one that is mounted below it."""
+
+    size: int
+    free: int
+    writable: bool
+
+
+class UploadState(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that is coming in, from a client or from elsewhere."""
+
+    name: str
+    size: int
+    written: int
+
+
+class DownloadState(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that a client reads."""
+
+    name: str
+    size: int
+    readed: int
+
+
+class StorageState(msgspec.Struct, frozen=True, kw_only=True):
+    """The storage; images by their paths below its root, parts by the paths of their mounts ("" = root)."""
+
+    images: Mapping[str, ImageState]
+    parts: Mapping[str, PartState]
+    downloading: DownloadState | None = None
+    uploading: UploadState | None = None
+
+
+class DriveImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The image in the drive; one from outside the storage has only its base name."""
+
+    name: str
+    in_storage: bool
+    complete: bool
+    removable: bool
+    writable: bool
+    size: int
+    mod_ts: float
+
+
+class MsdDrive(msgspec.Struct, frozen=True, kw_only=True):
+    """The drive as the API shows it."""
+
+    image: DriveImage | None
+    connected: bool
+    cdrom: bool
+    rw: bool
+
+
+class MsdState(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of `GET /api/msd`; *storage* and *drive* are None while the storage is offline."""
+
+    enabled: bool
+    online: bool = False
+    busy: bool = False
+    storage: StorageState | None = None
+    drive: MsdDrive | None = None

@@ -258,6 +258,7 @@ OURS = {
     "farhand/watchdog/device": "",
     "farhand/emulated/switch_units": 0,
     "farhand/state": "/var/lib/farhand",
+    "farhand/images": "",
 }
 DEFAULTS: dict[str, object] = {
     **AUTH,

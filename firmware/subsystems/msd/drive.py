@@ -1,13 +1,11 @@
 """The virtual drive: a plan while it is empty, a medium while it is connected (contract subsystems.md 5.2).
 
-Knows the drive and no storage: which images there are, and which may be written, is for its caller to say.
-One operation at a time; a second one is refused and does not wait.
+Knows the drive and no storage: which images there are, and which may be written, is for its caller to say,
+and so is that there is one operation at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,7 +19,6 @@ from firmware.subsystems.msd.errors import (
     MsdConnectedError,
     MsdDisconnectedError,
     MsdImageNotSelected,
-    MsdIsBusyError,
     MsdOfflineError,
     msd_error,
 )
@@ -32,7 +29,6 @@ class VirtualDrive:
 
     def __init__(self, slot: MediaSlot, *, cdrom: bool = True, rw: bool = False) -> None:
         self._slot = slot
-        self._busy = False
         self.state = Cell(DriveState(cdrom=cdrom, rw=rw and not cdrom))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -47,64 +43,60 @@ class VirtualDrive:
             self._publish(online=False, connected=False)
         raise DeviceGoneError("the drive's changes ended: its driver stopped")
 
-    @property
-    def busy(self) -> bool:
-        """Whether an operation is under way."""
-        return self._busy
-
-    async def set_params(
+    def set_params(
         self,
         *,
-        image: Path | None = None,
+        image: Path | msgspec.UnsetType | None = msgspec.UNSET,
         writable: bool = False,
         cdrom: bool | None = None,
         rw: bool | None = None,
     ) -> None:
-        """Change the plan; None leaves as it is. *writable* tells whether *image* may be written.
+        """Change the plan; what is not given is left as it is, and no image (None) is a plan too.
 
-        `rw` goes off with `cdrom` and with an image that may not be written, and does not come back by
-        itself. Raises MsdConnectedError, MsdOfflineError, MsdIsBusyError.
+        *writable* tells whether the image of the new plan may be written. `rw` goes off with `cdrom` and with
+        an image that may not be written, and does not come back by itself. Raises MsdConnectedError,
+        MsdOfflineError.
         """
-        await trio.lowlevel.checkpoint()
-        with self._operation():
-            self._require(connected=False)
-            plan = self.state.value
-            new_image = plan.image if image is None else image
-            new_cdrom = plan.cdrom if cdrom is None else cdrom
-            new_rw = plan.rw if rw is None else rw
-            if new_cdrom or (image is not None and not writable):
-                new_rw = False
-            self._publish(image=new_image, cdrom=new_cdrom, rw=new_rw)
+        self._require(connected=False)
+        plan = self.state.value
+        new_image = plan.image if image is msgspec.UNSET else image
+        new_cdrom = plan.cdrom if cdrom is None else cdrom
+        new_rw = plan.rw if rw is None else rw
+        if new_cdrom or (new_image is not None and not writable):
+            new_rw = False
+        self._publish(image=new_image, cdrom=new_cdrom, rw=new_rw)
 
     async def connect(self) -> None:
         """Offer the planned image to the host.
 
         Raises MsdConnectedError, MsdImageNotSelected, and the MsdError for what the drive says.
         """
-        with self._operation():
-            self._require(connected=False)
-            plan = self.state.value
-            if plan.image is None:
-                raise MsdImageNotSelected("expected an image to connect, got none: select one first")
-            try:
-                await self._slot.insert(Medium(plan.image, cdrom=plan.cdrom, rw=plan.rw))
-            except DriverError as exc:
-                raise msd_error(exc) from exc
-            self._publish(connected=True)
+        self._require(connected=False)
+        plan = self.state.value
+        if plan.image is None:
+            raise MsdImageNotSelected("expected an image to connect, got none: select one first")
+        try:
+            await self._slot.insert(Medium(plan.image, cdrom=plan.cdrom, rw=plan.rw))
+        except DriverError as exc:
+            raise msd_error(exc) from exc
+        self._publish(connected=True)
 
     async def disconnect(self, *, force: bool = True) -> None:
         """Take the medium out; the plan stays. Without *force* a host that has locked it keeps it.
 
         Raises MsdDisconnectedError, MsdLockedError, MsdOfflineError.
         """
-        with self._operation():
-            self._require(connected=True)
-            await self._eject(force=force)
+        self._require(connected=True)
+        await self._eject(force=force)
 
     async def reset(self) -> None:
-        """Make sure that nothing is in the drive; the plan stays. Raises MsdOfflineError, MsdIsBusyError."""
-        with self._operation():
-            await self._eject(force=True)
+        """Make sure that nothing is in the drive; the plan stays. Raises MsdOfflineError."""
+        self._require_online()
+        await self._eject(force=True)
+
+    def forget(self) -> None:
+        """Plan no image."""
+        self._publish(image=None)
 
     async def _eject(self, *, force: bool) -> None:
         try:
@@ -113,19 +105,12 @@ class VirtualDrive:
             raise msd_error(exc) from exc
         self._publish(connected=False)
 
-    @contextmanager
-    def _operation(self) -> Iterator[None]:
-        if self._busy:
-            raise MsdIsBusyError("the drive is busy with another operation; try again when it is done")
+    def _require_online(self) -> None:
         if not self.state.value.online:
             raise MsdOfflineError("the host is offered no drive now")
-        self._busy = True
-        try:
-            yield
-        finally:
-            self._busy = False
 
     def _require(self, *, connected: bool) -> None:
+        self._require_online()
         if self.state.value.connected and not connected:
             raise MsdConnectedError("the drive is connected; disconnect it first")
         if connected and not self.state.value.connected:

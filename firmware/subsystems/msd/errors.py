@@ -1,6 +1,11 @@
-"""Why an operation on the virtual drive is refused: the contract's classes (subsystems.md 5.4)."""
+"""Why an operation on the drive or its storage is refused: the contract's classes (subsystems.md 5.4)."""
 
 from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from drivers.errors import (
     DriverError,
@@ -8,15 +13,19 @@ from drivers.errors import (
     ImagePermissionError,
     MediumLockedError,
 )
-from firmware.core.errors import OperationError
+from firmware.core.errors import OperationError, ValidatorError
 
 
 class MsdError(OperationError):
     """The virtual drive, or its storage, refused an operation."""
 
 
+class MsdDisabledError(MsdError):
+    """The configuration has no mass storage."""
+
+
 class MsdOfflineError(MsdError):
-    """There is no drive now."""
+    """There is no drive, or no storage, now."""
 
 
 class MsdConnectedError(MsdError):
@@ -35,12 +44,36 @@ class MsdUnknownImageError(MsdError):
     """There is no such image."""
 
 
+class MsdImageExistsError(MsdError):
+    """There is an image of that name already."""
+
+
+class MsdImageStaticError(MsdError):
+    """The image may not be removed."""
+
+
+class MsdRemoteDisabledError(MsdError):
+    """An image on another machine was selected."""
+
+
 class MsdPermissionsError(MsdError):
     """The image may not be opened as wanted."""
 
 
 class MsdLockedError(MsdError):
     """The host has locked the medium."""
+
+
+class MsdNoSpaceError(MsdError):
+    """The storage has no room for the image; beyond the contract, where that is no error of its own."""
+
+
+class MsdIncompleteError(MsdError):
+    """Less came than was said would come; beyond the contract, for sources that are no client of ours."""
+
+
+class MsdRemountError(MsdError):
+    """The storage could not be made writable; the reference has an unexplained 500 for it."""
 
 
 class MsdIsBusyError(MsdError):
@@ -62,3 +95,39 @@ def msd_error(exc: DriverError) -> MsdError:
         if isinstance(exc, of_driver):
             return of_contract(str(exc))
     return MsdOfflineError(str(exc))
+
+
+_OF_ERRNO: Final[dict[int, type[OperationError]]] = {
+    errno.ENOSPC: MsdNoSpaceError,
+    errno.EDQUOT: MsdNoSpaceError,
+    errno.EFBIG: MsdNoSpaceError,
+    errno.EACCES: MsdPermissionsError,
+    errno.EPERM: MsdPermissionsError,
+    errno.EROFS: MsdPermissionsError,
+    errno.ETXTBSY: MsdPermissionsError,
+    errno.ENOENT: MsdUnknownImageError,
+    errno.ENOTDIR: MsdUnknownImageError,
+    errno.ELOOP: MsdUnknownImageError,
+    errno.EEXIST: MsdImageExistsError,
+    errno.EISDIR: MsdImageExistsError,
+    errno.ENAMETOOLONG: ValidatorError,
+    errno.EINVAL: ValidatorError,
+    errno.EILSEQ: ValidatorError,
+}
+
+
+def storage_error(exc: OSError, what: str) -> OperationError:
+    """Return the contract's error for what the storage's file system said of *what*.
+
+    One that is not told apart (an I/O error, a device that is gone) means no storage.
+    """
+    return _OF_ERRNO.get(exc.errno or 0, MsdOfflineError)(f"{what}: {exc.strerror or exc}")
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn an OSError of the body into the contract's error that names *what*."""
+    try:
+        yield
+    except OSError as exc:
+        raise storage_error(exc, what) from exc

@@ -58,7 +58,7 @@ async def connected_is(drive: VirtualDrive, wanted: bool) -> None:
 
 async def test_an_iso_is_read_byte_for_byte(bench: Bench, tmp_path: Path) -> None:
     image = disk_images.iso9660(tmp_path / "disk.iso", "HELLO.TXT", b"hello, target\n" * 1000)
-    await bench.drive.set_params(image=image, cdrom=True)
+    bench.drive.set_params(image=image, cdrom=True)
     await bench.drive.connect()
     content = image.read_bytes()
     await trio.to_thread.run_sync(bench.host.wait_size, len(content))
@@ -68,7 +68,7 @@ async def test_an_iso_is_read_byte_for_byte(bench: Bench, tmp_path: Path) -> Non
 
 async def test_a_flash_image_is_read_and_written(bench: Bench, tmp_path: Path) -> None:
     image = disk_images.random_bytes(tmp_path / "flash.img")
-    await bench.drive.set_params(image=image, writable=True, cdrom=False, rw=True)
+    bench.drive.set_params(image=image, writable=True, cdrom=False, rw=True)
     await bench.drive.connect()
     content = image.read_bytes()
     # Linux asks a drive what it is when it finds it: a CD drive that became a stick is looked at anew.
@@ -82,7 +82,7 @@ async def test_a_flash_image_is_read_and_written(bench: Bench, tmp_path: Path) -
 
 async def test_a_locked_medium_is_refused_and_then_forced(bench: Bench, tmp_path: Path) -> None:
     image = disk_images.random_bytes(tmp_path / "disk.iso")
-    await bench.drive.set_params(image=image, cdrom=True)
+    bench.drive.set_params(image=image, cdrom=True)
     await bench.drive.connect()
     await trio.to_thread.run_sync(bench.host.lock)
     with pytest.raises(MsdLockedError):
@@ -94,7 +94,7 @@ async def test_a_locked_medium_is_refused_and_then_forced(bench: Bench, tmp_path
 
 async def test_what_the_host_ejects_shows_and_can_be_connected_again(bench: Bench, tmp_path: Path) -> None:
     image = disk_images.random_bytes(tmp_path / "disk.iso")
-    await bench.drive.set_params(image=image, cdrom=True)
+    bench.drive.set_params(image=image, cdrom=True)
     await bench.drive.connect()
     await trio.to_thread.run_sync(bench.host.wait_size, image.stat().st_size)
     await trio.to_thread.run_sync(bench.host.eject)
@@ -105,7 +105,7 @@ async def test_what_the_host_ejects_shows_and_can_be_connected_again(bench: Benc
 
 
 async def test_an_image_that_vanished_changes_nothing(bench: Bench, tmp_path: Path) -> None:
-    await bench.drive.set_params(image=tmp_path / "gone.img", cdrom=False)
+    bench.drive.set_params(image=tmp_path / "gone.img", cdrom=False)
     with pytest.raises(MsdUnknownImageError):
         await bench.drive.connect()
     assert not bench.drive.state.value.connected

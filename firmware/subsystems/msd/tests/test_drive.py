@@ -24,7 +24,6 @@ from firmware.subsystems.msd.errors import (
     MsdDisconnectedError,
     MsdError,
     MsdImageNotSelected,
-    MsdIsBusyError,
     MsdLockedError,
     MsdOfflineError,
     MsdPermissionsError,
@@ -54,14 +53,14 @@ async def test_an_image_is_planned_connected_and_taken_out(image: Path) -> None:
     async with running(EmulatedPc()) as drive:
         with pytest.raises(MsdImageNotSelected):
             await drive.connect()
-        await drive.set_params(image=image, writable=True, cdrom=False, rw=True)
+        drive.set_params(image=image, writable=True, cdrom=False, rw=True)
         await drive.connect()
         state = drive.state.value
         assert (state.connected, state.image, state.cdrom, state.rw) == (True, image, False, True)
         with pytest.raises(MsdConnectedError):
             await drive.connect()
         with pytest.raises(MsdConnectedError):
-            await drive.set_params(cdrom=True)
+            drive.set_params(cdrom=True)
         await drive.disconnect()
         state = drive.state.value
         assert (state.connected, state.image, state.rw) == (False, image, True), "the plan stays"
@@ -71,21 +70,21 @@ async def test_an_image_is_planned_connected_and_taken_out(image: Path) -> None:
 
 async def test_rw_goes_with_cdrom_and_read_only_images_and_stays_away(image: Path) -> None:
     async with running(EmulatedPc()) as drive:
-        await drive.set_params(image=image, writable=True, cdrom=False, rw=True)
-        await drive.set_params(cdrom=True)
+        drive.set_params(image=image, writable=True, cdrom=False, rw=True)
+        drive.set_params(cdrom=True)
         assert not drive.state.value.rw
-        await drive.set_params(cdrom=False)
+        drive.set_params(cdrom=False, writable=True)
         assert not drive.state.value.rw
-        await drive.set_params(rw=True)
+        drive.set_params(rw=True, writable=True)
         assert drive.state.value.rw
-        await drive.set_params(image=image, writable=False)
+        drive.set_params(image=image, writable=False)
         assert not drive.state.value.rw
 
 
 async def test_what_the_host_ejects_is_disconnected(image: Path) -> None:
     pc = EmulatedPc()
     async with running(pc) as drive:
-        await drive.set_params(image=image)
+        drive.set_params(image=image)
         await drive.connect()
         assert pc.media.host_eject()
         with trio.fail_after(5):
@@ -96,34 +95,15 @@ async def test_what_the_host_ejects_is_disconnected(image: Path) -> None:
         assert not drive.state.value.connected
 
 
-async def test_one_operation_at_a_time(image: Path) -> None:
-    refused = []
-
-    async def connect(drive: VirtualDrive) -> None:
-        try:
-            await drive.connect()
-        except MsdIsBusyError as exc:
-            refused.append(exc)
-
-    async with running(EmulatedPc()) as drive:
-        await drive.set_params(image=image)
-        async with trio.open_nursery() as nursery:
-            for _ in range(3):
-                nursery.start_soon(connect, drive)
-        assert len(refused) == 2
-        assert not drive.busy
-        assert drive.state.value.connected
-
-
 async def test_without_a_drive(image: Path) -> None:
     drive = VirtualDrive(EmulatedPc().media)
     with pytest.raises(MsdOfflineError):
-        await drive.set_params(image=image)
+        drive.set_params(image=image)
 
 
 async def test_an_image_that_is_gone(tmp_path: Path) -> None:
     async with running(EmulatedPc()) as drive:
-        await drive.set_params(image=tmp_path / "gone.iso")
+        drive.set_params(image=tmp_path / "gone.iso")
         with pytest.raises(MsdUnknownImageError, match=r"gone\.iso"):
             await drive.connect()
         assert not drive.state.value.connected

@@ -1,0 +1,369 @@
+"""Mass storage: the virtual drive, its images, and what goes on between them (contract subsystems.md 5).
+
+One operation at a time, transfers included; a second one is refused and does not wait. The drive and the
+storage fail and return on their own, each supervised; while the storage is gone, nothing is shown of either.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import trio
+
+from drivers.errors import DriverError
+from drivers.ports import MediaSlot
+from firmware.core.cell import Cell
+from firmware.core.supervise import Backoff, Supervisor
+from firmware.state.msd import (
+    DownloadState,
+    ImageState,
+    MsdState,
+    StorageState,
+    UploadState,
+)
+from firmware.subsystems.msd import files, reader, writer
+from firmware.subsystems.msd.config import MsdConfig
+from firmware.subsystems.msd.disk_threads import DiskThreads
+from firmware.subsystems.msd.drive import VirtualDrive
+from firmware.subsystems.msd.drive_view import DriveView
+from firmware.subsystems.msd.errors import (
+    MsdConnectedError,
+    MsdDisabledError,
+    MsdError,
+    MsdImageExistsError,
+    MsdImageStaticError,
+    MsdIsBusyError,
+    MsdRemoteDisabledError,
+)
+from firmware.subsystems.msd.location import StorageLocation
+from firmware.subsystems.msd.reader import Compression, ImageReader
+from firmware.subsystems.msd.remount import Remounter
+from firmware.subsystems.msd.storage import ImageStorage
+from firmware.subsystems.msd.writer import ImageWriter
+
+logger = logging.getLogger(__name__)
+
+STORAGE_RETRY: Final = Backoff(first_s=1.0, factor=1.0, longest_s=1.0, jitter=0.0)
+"""A storage that is gone is looked for every second (contract subsystems.md 5.2)."""
+
+REGISTER_S: Final = 5.0
+"""How long the end of a transfer waits to see its outcome in the storage; if it is not there by then, it
+comes."""
+
+_REMOTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._+-]+[A-Za-z]://[A-Za-z0-9\[]")
+
+
+def is_remote_image(text: str) -> bool:
+    """Whether *text* names an image on another machine (contract http.md 4.6, set_params)."""
+    return _REMOTE.match(text.strip()) is not None
+
+
+class MsdService:
+    """Handle and service of mass storage; `state` is the cell that the API shows."""
+
+    def __init__(
+        self,
+        config: MsdConfig,
+        *,
+        slot: MediaSlot,
+        location: StorageLocation,
+        supervisor: Supervisor,
+        cdrom: bool = True,
+        rw: bool = False,
+    ) -> None:
+        """*cdrom* and *rw* are the first plan."""
+        self._config = config
+        self._supervisor = supervisor
+        self._enabled = config.type != "disabled"
+        self._drive = VirtualDrive(slot, cdrom=cdrom, rw=rw)
+        self._storage = ImageStorage(location)
+        self._remounter = Remounter(location.root, config.remount_cmd, rests_read_only=location.read_only)
+        self._busy_with: object | None = None
+        self._transfer: Cell[UploadState | DownloadState | None] = Cell(None)
+        self._view = DriveView(self._storage)
+        self.heartbeats = {"msd.storage": self._storage.heartbeat}
+        """By the names of the tasks whose loops beat."""
+        self.state = Cell(MsdState(enabled=self._enabled))
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled: the drive and the storage, supervised, and what is shown of them."""
+        if not self._enabled:
+            task_status.started()
+            await trio.sleep_forever()
+        async with trio.open_nursery() as nursery:
+            supervise = self._supervisor.supervise
+            nursery.start_soon(supervise, "msd.storage", self._storage.run, STORAGE_RETRY)
+            nursery.start_soon(supervise, "msd.drive", self._drive.run)
+            nursery.start_soon(self._follow_storage)
+            nursery.start_soon(self._follow_drive)
+            nursery.start_soon(self._follow_transfer)
+            task_status.started()
+
+    # -- the drive --------------------------------------------------------------------------------------
+
+    async def set_params(
+        self, *, image: str | None = None, cdrom: bool | None = None, rw: bool | None = None
+    ) -> None:
+        """Change what is to be connected; None leaves as it is, an empty *image* is none.
+
+        Raises MsdConnectedError, MsdUnknownImageError, MsdRemoteDisabledError, MsdOfflineError,
+        MsdDisabledError, MsdIsBusyError.
+        """
+        with self._operation():
+            await trio.lowlevel.checkpoint()
+            found = self._storage.present()
+            if image is not None and is_remote_image(image):
+                raise MsdRemoteDisabledError("expected an image of the storage, got a URL: upload it first")
+            self._require_disconnected()
+            path: Path | msgspec.UnsetType | None = msgspec.UNSET
+            chosen: ImageState | None = None
+            if image is None:
+                planned = self._planned_name()
+                chosen = found.images.get(planned) if planned is not None else None
+            elif image:
+                chosen, path = await self._storage.find(image), self._storage.root / image
+            else:
+                path = None
+            self._drive.set_params(
+                image=path, writable=chosen is not None and chosen.writable, cdrom=cdrom, rw=rw
+            )
+
+    async def set_connected(self, connected: bool) -> None:
+        """Put the selected image into the drive, or take it out.
+
+        Raises MsdConnectedError, MsdDisconnectedError, MsdImageNotSelected, MsdUnknownImageError,
+        MsdLockedError, MsdPermissionsError, MsdRemountError, MsdOfflineError, MsdDisabledError,
+        MsdIsBusyError.
+        """
+        with self._operation():
+            await trio.lowlevel.checkpoint()
+            if connected:
+                await self._connect()
+            else:
+                await self._disconnect()
+
+    async def _connect(self) -> None:
+        self._storage.present()
+        self._require_disconnected()
+        name = self._planned_name()
+        if name is not None:
+            await self._storage.find(name)
+        try:
+            if self._drive.state.value.rw:
+                await self._remounter.make_writable()
+            await self._drive.connect()
+        except BaseException:
+            await self._remounter.rest()
+            raise
+
+    async def _disconnect(self) -> None:
+        if not self._drive.state.value.connected:
+            # A medium can be taken out while its disk is gone; otherwise that is what has to be said.
+            self._storage.present()
+        try:
+            await self._drive.disconnect()
+        finally:
+            self._forget_outside()
+            if not self._drive.state.value.connected:
+                await self._remounter.rest()
+
+    async def reset(self) -> None:
+        """Take out what is in the drive; what is selected stays. Only logs what fails.
+
+        Raises MsdDisabledError, MsdIsBusyError.
+        """
+        with self._operation():
+            await trio.lowlevel.checkpoint()
+            try:
+                await self._drive.reset()
+            except MsdError as exc:
+                logger.warning("the drive could not be reset: %s", exc)
+            self._forget_outside()
+            await self._remounter.rest()
+
+    # -- the storage ------------------------------------------------------------------------------------
+
+    async def remove(self, image: str) -> None:
+        """Remove an image from the storage, also from the plan of the drive.
+
+        Raises MsdUnknownImageError, MsdImageStaticError, MsdConnectedError, MsdPermissionsError,
+        MsdRemountError, MsdOfflineError, MsdDisabledError, MsdIsBusyError.
+        """
+        with self._operation():
+            self._require_disconnected()
+            if not (await self._storage.find(image)).removable:
+                raise MsdImageStaticError(
+                    f"the image {image!r} may not be removed: its directory is not ours"
+                )
+            async with self._remounter.writable():
+                try:
+                    await DiskThreads(f"the image {image}").run(
+                        lambda: files.remove(self._storage.root, image)
+                    )
+                    if self._planned_name() == image:
+                        self._drive.forget()
+                finally:
+                    await self._register()
+
+    @asynccontextmanager
+    async def reading(self, image: str, *, compress: Compression = "none") -> AsyncIterator[ImageReader]:
+        """Give out an image for the body of the context; the drive has to be disconnected.
+
+        Raises MsdUnknownImageError, MsdConnectedError, MsdPermissionsError, MsdOfflineError,
+        MsdDisabledError, MsdIsBusyError.
+        """
+        with self._operation() as end:
+            self._require_disconnected()
+            await self._storage.find(image)
+            async with reader.reading(
+                self._storage.root,
+                image,
+                compression=compress,
+                piece_bytes=self._config.read_chunk_size,
+                progress=self._show_transfer,
+                # A client that has all of it must not be told that we are busy with giving it to them.
+                all_read=end,
+            ) as source:
+                yield source
+
+    @asynccontextmanager
+    async def writing(
+        self, image: str, size: int, *, remove_incomplete: bool = False
+    ) -> AsyncIterator[ImageWriter]:
+        """Take in a new image of *size* bytes in the body of the context; the drive has to be disconnected.
+
+        It is listed from the beginning, and complete when the context has ended without an error. Otherwise
+        it stays marked as incomplete, or is removed with *remove_incomplete*.
+
+        Raises MsdImageExistsError, MsdNoSpaceError, MsdIncompleteError, MsdConnectedError,
+        MsdPermissionsError, MsdRemountError, MsdOfflineError, MsdDisabledError, MsdIsBusyError,
+        ValidatorError for a name that the file system does not take.
+        """
+        with self._operation():
+            self._require_disconnected()
+            if image in self._storage.present().images:
+                raise MsdImageExistsError(f"there is an image {image!r} already; remove it first")
+            config = self._config
+            block_bytes = max(config.write_chunk_size, min(writer.BLOCK_BYTES, config.sync_chunk_size))
+            file = files.ImageFile(self._storage.root, image, size, sync_bytes=config.sync_chunk_size)
+            async with self._remounter.writable():
+                try:
+                    async with writer.writing(
+                        file,
+                        image,
+                        size,
+                        block_bytes=block_bytes,
+                        remove_incomplete=remove_incomplete,
+                        progress=self._show_transfer,
+                    ) as sink:
+                        await self._register()
+                        yield sink
+                finally:
+                    self._show_transfer(None)
+                    await self._register()
+
+    async def _register(self) -> None:
+        """See what became of an image, so that whoever changed it can use it at once."""
+        # Shielded, so that a transfer that was cut short is not shown as if it went on.
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + REGISTER_S):
+            try:
+                await self._storage.refresh()
+            except DriverError as exc:
+                logger.warning("%s", exc)
+        self._publish()
+
+    # -- what is shown ----------------------------------------------------------------------------------
+
+    def statistics(self) -> dict[str, int]:
+        """Return what the storage counts."""
+        return self._storage.statistics()
+
+    async def _follow_storage(self) -> None:
+        async for _ in self._storage.state.changes():
+            self._publish()
+
+    async def _follow_drive(self) -> None:
+        was_connected = False
+        async for state in self._drive.state.changes():
+            await self._view.look(state)
+            self._publish()
+            if was_connected and not state.connected and self._busy_with is None:
+                # The host took it out, or the drive is gone.
+                self._forget_outside()
+                await self._remounter.rest()
+            was_connected = state.connected
+
+    async def _follow_transfer(self) -> None:
+        async for transfer in self._transfer.changes():
+            self._publish()
+            if isinstance(transfer, UploadState) and self._storage.state.value is not None:
+                try:
+                    await self._storage.refresh_parts()
+                except DriverError as exc:
+                    logger.debug("%s", exc)
+
+    def _show_transfer(self, transfer: UploadState | DownloadState | None) -> None:
+        self._transfer.publish(transfer)
+        self._publish()
+
+    def _publish(self) -> None:
+        found, drive, transfer = self._storage.state.value, self._drive.state.value, self._transfer.value
+        if found is None:
+            self.state.publish(MsdState(enabled=self._enabled, busy=self._busy_with is not None))
+            return
+        self.state.publish(
+            MsdState(
+                enabled=self._enabled,
+                online=drive.online,
+                busy=self._busy_with is not None,
+                storage=StorageState(
+                    images=found.images,
+                    parts=found.parts,
+                    uploading=transfer if isinstance(transfer, UploadState) else None,
+                    downloading=transfer if isinstance(transfer, DownloadState) else None,
+                ),
+                drive=self._view.show(drive, found),
+            )
+        )
+
+    # -- rules ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _operation(self) -> Iterator[Callable[[], None]]:
+        """Be busy for the body of the context, or until what it gives is called."""
+        if not self._enabled:
+            raise MsdDisabledError("mass storage is disabled in the configuration (kvmd/msd/type)")
+        if self._busy_with is not None:
+            raise MsdIsBusyError("mass storage is busy with another operation; try again when it is done")
+        mine = self._busy_with = object()
+        self._publish()
+
+        def end() -> None:
+            if self._busy_with is mine:
+                self._busy_with = None
+                self._show_transfer(None)
+
+        try:
+            yield end
+        finally:
+            end()
+
+    def _require_disconnected(self) -> None:
+        if self._drive.state.value.connected:
+            raise MsdConnectedError("the drive is connected; disconnect it first")
+
+    def _planned_name(self) -> str | None:
+        image = self._drive.state.value.image
+        return None if image is None else self._storage.name_of(image)
+
+    def _forget_outside(self) -> None:
+        """Forget an image that is not ours once it is out: nobody could select it again."""
+        drive = self._drive.state.value
+        if not drive.connected and drive.image is not None and self._planned_name() is None:
+            self._drive.forget()
