@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
+from drivers.channels.amt import AmtDriver
 from drivers.channels.anelpwr import AnelpwrDriver
 from drivers.channels.cmd import CmdDriver
 from drivers.channels.cmdret import CmdretDriver
@@ -18,6 +19,7 @@ from drivers.channels.extron import ExtronDriver
 from drivers.channels.ezcoo import EzcooDriver
 from drivers.channels.hidrelay import HidRelayDriver
 from drivers.channels.hue import HueDriver
+from drivers.channels.ipmi import IpmiDriver
 from drivers.channels.lines import LinesDriver
 from drivers.channels.locator import LocatorDriver
 from drivers.channels.noop import NoopDriver
@@ -34,6 +36,7 @@ from drivers.hidraw import HidrawNode
 from drivers.ports import ChannelDriver, ChannelInput, ChannelOutput
 from firmware.boards.board import Board
 from firmware.subsystems.gpio.driver_config import (
+    AmtDriverConfig,
     AnelpwrDriverConfig,
     CmdDriverConfig,
     CmdretDriverConfig,
@@ -41,6 +44,7 @@ from firmware.subsystems.gpio.driver_config import (
     EzcooDriverConfig,
     HidrelayDriverConfig,
     HueDriverConfig,
+    IpmiDriverConfig,
     LineDriverConfig,
     LocatorDriverConfig,
     NoopDriverConfig,
@@ -199,6 +203,33 @@ def _anelpwr(config: AnelpwrDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
     )
 
 
+def _ipmi(config: IpmiDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return IpmiDriver(
+        needs.inputs,
+        host=config.host,
+        port=config.port,
+        cipher=config.cipher,
+        user=config.user,
+        passwd=config.passwd,
+        passwd_env=config.passwd_env,
+        command=config.cmd,
+        state_poll_s=config.state_poll,
+    )
+
+
+def _amt(config: AmtDriverConfig, needs: ChannelNeeds) -> ChannelDriver:
+    return AmtDriver(
+        needs.inputs,
+        host=config.host,
+        user=config.user,
+        passwd=config.passwd,
+        tls=config.tls,
+        passwd_env=config.passwd_env,
+        command=config.cmd,
+        state_poll_s=config.state_poll,
+    )
+
+
 FACTORIES: Final[Mapping[type, Factory]] = MappingProxyType(
     {
         LineDriverConfig: _lines,
@@ -219,5 +250,7 @@ FACTORIES: Final[Mapping[type, Factory]] = MappingProxyType(
         ExtronDriverConfig: partial(_serial_switch, ExtronDriver),
         HueDriverConfig: _hue,
         AnelpwrDriverConfig: _anelpwr,
+        IpmiDriverConfig: _ipmi,
+        AmtDriverConfig: _amt,
     }
 )

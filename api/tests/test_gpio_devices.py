@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -24,7 +25,18 @@ kvmd:
             usb: {{type: extron, device: {extron}, read_timeout: 5}}
             home: {{type: hue, url: '{hue}', token: a-token-of-ours, state_poll: 0.1}}
             strip: {{type: anelpwr, url: '{anel}', user: admin, passwd: a-passwd-of-ours, state_poll: 0.1}}
+            server:
+                type: ipmi
+                host: bmc.example
+                passwd: a-passwd-of-ours
+                state_poll: 0.1
+                cmd: ['{program}', 'power', '{{action}}']
+            tower: {{type: amt, host: amt.example, cmd: ['{program}', '{{action}}'], state_poll: 0.1}}
         scheme:
+            server_led: {{driver: server, pin: status, mode: input}}
+            server_on: {{driver: server, pin: 1, mode: output, switch: false, busy_delay: 0.1}}
+            server_off: {{driver: server, pin: off, mode: output, switch: false, busy_delay: 0.1}}
+            tower_led: {{driver: tower, pin: 0, mode: input}}
             rack1_led: {{driver: rack, pin: 0, mode: input}}
             rack9_led: {{driver: rack, pin: 8, mode: input}}
             rack1: {{driver: rack, pin: 0, mode: output, switch: false, busy_delay: 0.1}}
@@ -39,6 +51,19 @@ kvmd:
 """
 
 
+class Machine:
+    """A machine behind a program of the user's: it says on or off, and does what it is told."""
+
+    def __init__(self, directory: Path) -> None:
+        self.state = directory / "machine"
+        self.state.write_text("off\n")
+        self.program = directory / "power"
+        self.program.write_text(
+            f'#!/bin/sh\ncase "$2" in on | off) echo "$2" >{self.state} ;; esac\ncat {self.state}\n'
+        )
+        self.program.chmod(0o755)
+
+
 @dataclass
 class Bench:
     """The devices on the bench."""
@@ -50,11 +75,12 @@ class Bench:
     extron: ExtronSwitch
     hue: HueBridge
     strip: AnelStrip
+    machine: Machine
     config: str
 
 
 @asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
+async def bench(directory: Path) -> AsyncIterator[Bench]:
     async with AsyncExitStack() as stack:
         tesmart, ezcoo, extron = TesmartSwitch(port=3), EzcooSwitch(port=1, protocol=2), ExtronSwitch(port=3)
         network = await stack.enter_async_context(tcp_device(tesmart))
@@ -68,10 +94,16 @@ async def bench() -> AsyncIterator[Bench]:
         stack.callback(nursery.cancel_scope.cancel)
         for switch, line in zip((ezcoo, extron), lines, strict=True):
             nursery.start_soon(play, switch, line.master, Cable())
+        machine = Machine(directory)
         config = CONFIG.format(
-            tesmart=network.port, ezcoo=lines[0].path, extron=lines[1].path, hue=hue.url, anel=strip.url
+            tesmart=network.port,
+            ezcoo=lines[0].path,
+            extron=lines[1].path,
+            hue=hue.url,
+            anel=strip.url,
+            program=machine.program,
         )
-        yield Bench(tesmart, network, ezcoo, lines[0], extron, hue, strip, config)
+        yield Bench(tesmart, network, ezcoo, lines[0], extron, hue, strip, machine, config)
 
 
 async def states(live: Any) -> dict[str, Any]:
@@ -100,8 +132,8 @@ async def pulse(live: Any, channel: str) -> None:
     assert await live.result_of(await live.http.post(f"/api/gpio/pulse?channel={channel}&wait=1")) == {}
 
 
-async def test_they_are_switched_and_seen(live_with: Callable[[str], Any]) -> None:
-    async with bench() as devices, live_with(devices.config) as live:
+async def test_they_are_switched_and_seen(live_with: Callable[[str], Any], tmp_path: Path) -> None:
+    async with bench(tmp_path) as devices, live_with(devices.config) as live:
         # As they were found, but for what is set at the start.
         await until(live, rack1_led=False, rack9_led=False, desk2=True, desk4=False, usb1=True, usb3=False)
         await until(live, lamp=True, dark=False, socket=True)
@@ -129,11 +161,17 @@ async def test_they_are_switched_and_seen(live_with: Callable[[str], Any]) -> No
 
         await switch(live, "socket", 0)
         assert devices.strip.levels == [False] * 8
-        await until(live, socket=False)
+        await until(live, socket=False, server_led=False, tower_led=False)
+
+        await pulse(live, "server_on")
+        assert devices.machine.state.read_text() == "on\n"
+        await until(live, server_led=True, tower_led=True)
+        await pulse(live, "server_off")
+        await until(live, server_led=False, tower_led=False)
 
 
-async def test_what_happens_at_the_devices_is_seen(live_with: Callable[[str], Any]) -> None:
-    async with bench() as devices, live_with(devices.config) as live:
+async def test_what_happens_at_the_devices_is_seen(live_with: Callable[[str], Any], tmp_path: Path) -> None:
+    async with bench(tmp_path) as devices, live_with(devices.config) as live:
         await until(live, rack9_led=False, desk2=True, lamp=True, socket=True)
         devices.tesmart.press(8)
         devices.ezcoo.press(3)
@@ -142,8 +180,10 @@ async def test_what_happens_at_the_devices_is_seen(live_with: Callable[[str], An
         await until(live, rack9_led=True, desk2=False, desk4=True, lamp=False, dark=True, socket=False)
 
 
-async def test_one_that_is_gone_is_offline_and_the_others_are_not(live_with: Callable[[str], Any]) -> None:
-    async with bench() as devices, live_with(devices.config) as live:
+async def test_one_that_is_gone_is_offline_and_the_others_are_not(
+    live_with: Callable[[str], Any], tmp_path: Path
+) -> None:
+    async with bench(tmp_path) as devices, live_with(devices.config) as live:
         await until(live, rack9_led=False, desk2=True, lamp=True, socket=True)
         devices.network.pull()
         devices.ezcoo_line.unplug()

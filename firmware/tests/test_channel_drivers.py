@@ -24,13 +24,17 @@ def made_types() -> set[str]:
     return {one.default for config in FACTORIES for one in fields(config) if one.name == "type"}
 
 
-def test_a_type_without_a_driver_is_refused_at_its_key(tmp_path: Path) -> None:
-    for name in sorted(set(DRIVER_TRAITS) - made_types()):
-        options = OPTIONS % name
-        (tmp_path / "override.yaml").write_text(f"kvmd: {{gpio: {{drivers: {{mine: {options}}}}}}}")
-        loaded = load(tmp_path)
-        with pytest.raises(ConfigurationError, match=r"kvmd/gpio/drivers/mine/type: .*driven"):
-            usable.check(loaded)
+def test_every_type_of_the_configuration_has_a_driver() -> None:
+    assert made_types() == set(DRIVER_TRAITS)
+
+
+def test_a_type_without_a_driver_is_refused_at_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usable, "FACTORIES", {})
+    (tmp_path / "override.yaml").write_text(f"kvmd: {{gpio: {{drivers: {{mine: {OPTIONS % 'wol'}}}}}}}")
+    with pytest.raises(ConfigurationError, match=r"kvmd/gpio/drivers/mine/type: .*driven"):
+        usable.check(load(tmp_path))
 
 
 def test_every_type_in_the_table_is_made(tmp_path: Path) -> None:
