@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,7 @@ class TcpDevice:
         self.port = 0
         self.connections = 0
         self._nursery = nursery
+        self._streams: list[trio.SocketStream] = []
         self._plugged = trio.CancelScope()
 
     async def plug(self) -> None:
@@ -27,6 +29,12 @@ class TcpDevice:
         self.port = listeners[0].socket.getsockname()[1]
         self._plugged = trio.CancelScope()
         self._nursery.start_soon(self._serve, listeners, self._plugged)
+
+    def reset(self) -> None:
+        """Break the connections off as a device that restarts does."""
+        for stream in self._streams:
+            stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0))
+            stream.socket.close()
 
     def pull(self) -> None:
         """Close all connections and listen no more."""
@@ -38,13 +46,16 @@ class TcpDevice:
 
     async def _connection(self, stream: trio.SocketStream) -> None:
         self.connections += 1
+        self._streams.append(stream)
         async with stream:
             try:
                 async for data in stream:
                     for reply in self.chip.feed(self.cable.inwards(bytes(data)), trio.current_time()):
                         await stream.send_all(await self.cable.outwards(reply))
-            except trio.BrokenResourceError:
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
+            finally:
+                self._streams.remove(stream)
 
 
 @asynccontextmanager

@@ -142,6 +142,19 @@ async def test_an_output_that_is_on_at_the_start_is_selected_then(kind: Kind, pt
         assert await selected(driver) == [3]
 
 
+@pytest.mark.parametrize("name", ["tesmart", "extron"])
+async def test_one_that_stays_at_the_start_is_used_nonetheless(
+    name: str, pty: Pty, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = KINDS[name]
+    switch = kind.switch(2)
+    switch.stuck = True
+    driver = kind.make(pty.path, [ChannelOutput("3", initial=True)], SHORT_S)
+    async with playing(switch, driver.run, pty.master):
+        assert await selected(driver) == [2]
+    assert "to select pin 3, got pin 2" in caplog.text
+
+
 @each_kind
 async def test_a_press_at_the_switch_is_told(kind: Kind, pty: Pty) -> None:
     switch = kind.switch(1)
@@ -351,6 +364,12 @@ class TestTesmartByTcp:
             driver = self.driver(device.port, timeout_s=SHORT_S, state_poll_s=0.05)
             fault = await fault_of(driver.run, lambda: setattr(cable, "mute", True))
         assert isinstance(fault, DeviceTimeoutError)
+
+    async def test_a_switch_that_restarts_breaks_the_connection_off(self) -> None:
+        async with tcp_device(TesmartSwitch()) as device:
+            fault = await fault_of(self.driver(device.port).run, device.reset)
+        assert isinstance(fault, DeviceGoneError)
+        assert "broke the connection" in str(fault)
 
     async def test_nobody_listens(self) -> None:
         async with tcp_device(TesmartSwitch()) as device:

@@ -188,6 +188,17 @@ class TestAnelpwr:
                 await driver.write("4", True)
             assert device.switched == [4]
 
+    async def test_a_locked_socket_does_not_keep_the_others_from_starting(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with web_device(strip()) as device:
+            device.locked.add(2)
+            driver = driver_of(device, [ChannelOutput("2", initial=True), ChannelOutput("4", initial=True)])
+            async with running(driver.run):
+                assert not await driver.read("2")
+                assert await driver.read("4")
+        assert caplog.text.count("socket 2 is locked") == 1
+
     async def test_a_socket_that_will_switch_later_is_not_told_twice(self) -> None:
         async with web_device(strip()) as device:
             device.waiting.add(1)
