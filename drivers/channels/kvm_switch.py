@@ -75,6 +75,7 @@ class KvmSwitchDriver:
         wanted = [int(output.pin) for output in outputs if output.initial]
         self._first_port = wanted[-1] if wanted else start_port
         self._reached = False
+        self._here = False
         self._stream: trio.abc.Stream | None = None
         self._turns = Turns(name)
         # Bound 1: it only says that there is something to read.
@@ -102,16 +103,18 @@ class KvmSwitchDriver:
         self._stream = stream
         try:
             await self._begin()
+            self._here = True
             task_status.started()
             await self._turns.serve(self._look_after)
         finally:
+            self._here = False
             self._stream = None
 
     async def read(self, pin: str) -> bool:
         """Return whether *pin* is the selected port. Raises DeviceGoneError if the switch is not there."""
         await trio.lowlevel.checkpoint()
-        if self._stream is None:
-            raise self._not_there()
+        if not self._here:
+            raise DeviceGoneError(f"{self._name} is not there at the moment")
         return self._port == int(pin)
 
     async def write(self, pin: str, level: bool) -> None:
@@ -220,6 +223,3 @@ class KvmSwitchDriver:
             f"expected an answer of {self._name} within {self._pace.reply_s:g} s, got none, {ATTEMPTS} times;"
             " is it on, and its cable in?"
         )
-
-    def _not_there(self) -> DeviceGoneError:
-        return DeviceGoneError(f"{self._name} is not there at the moment")
