@@ -15,7 +15,7 @@ import pytest
 import trio
 from peers.driver_runs import fault_of, until_phase
 from peers.kvm_switches import ExtronSwitch, EzcooSwitch, Hk4401Switch, KvmSwitch, PwaySwitch, TesmartSwitch
-from peers.serial_line import Cable, Pty, ending_of, play, playing, until
+from peers.serial_line import DEADLINE_S, Cable, Pty, ending_of, play, playing, until
 from peers.tcp_device import tcp_device
 
 from drivers.channels.extron import ExtronDriver
@@ -91,7 +91,7 @@ def steps(selections: list[int]) -> list[int]:
 
 
 async def until_selected(driver: ChannelDriver, expected: list[int]) -> None:
-    with trio.fail_after(AMPLE_S):
+    with trio.fail_after(DEADLINE_S):
         while await selected(driver) != expected:
             await trio.sleep(0.005)
 
@@ -162,7 +162,7 @@ async def test_a_press_at_the_switch_is_told(kind: Kind, pty: Pty) -> None:
     async with playing(switch, driver.run, pty.master), driver.changes() as changes:
         await driver.write("1", True)
         os.write(pty.master, switch.press(3))
-        with trio.fail_after(AMPLE_S):
+        with trio.fail_after(DEADLINE_S):
             while await selected(driver) != [3]:
                 await changes.receive()
 
@@ -328,7 +328,7 @@ class TestTesmartByTcp:
         switch = TesmartSwitch(port=15, tail=tail)
         async with tcp_device(switch) as device, trio.open_nursery() as nursery:
             driver = self.driver(device.port)
-            with trio.fail_after(AMPLE_S):
+            with trio.fail_after(DEADLINE_S):
                 await nursery.start(driver.run)
                 assert await selected(driver, 16) == [15]
                 await driver.write("9", True)
