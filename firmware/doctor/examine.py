@@ -21,7 +21,7 @@ from firmware.doctor.capture import look_at_capture
 from firmware.doctor.findings import Finding, bad, note, ok
 from firmware.doctor.lines import look_at_lines
 from firmware.doctor.machine import look_at_machine
-from firmware.doctor.serial_hid import look_at_serial_hid
+from firmware.doctor.serial_ports import look_at_serial_hid, look_at_switch
 from firmware.doctor.usb import look_at_usb
 from firmware.settings import LoadedSettings, load
 
@@ -109,6 +109,8 @@ async def _of_devices(
         for finding in look_at_serial_hid(needs.serial_hid):
             yield finding
     for finding in look_at_lines(needs.atx, data.linux.gpio_chip):
+        yield finding
+    for finding in look_at_switch(needs.switch_device):
         yield finding
     async for finding in look_at_capture(data.linux.video, needs.video_device):
         yield finding

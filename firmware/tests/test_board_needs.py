@@ -135,3 +135,16 @@ def test_a_board_without_a_gadget_controller(tmp_path: Path, kind: str, task: st
     assert ("board.hid_reset" in board.tasks) == (kind == "serial")
     assert (board.hid_controller is not None) == (kind == "serial")
     assert {board.mouse.absolute, board.mouse_alt is not None} == {True}
+
+
+def test_a_switch_is_at_its_serial_line_or_emulated_if_wanted(tmp_path: Path) -> None:
+    board = board_of(tmp_path, "kvmd: {switch: {device: /dev/ttyS7}}")
+    assert board.switch is not None
+    assert board.switch.name == "/dev/ttyS7"
+    board = board_of(tmp_path, "", "emulated")
+    assert (board.switch, board.emulated_switch) == (None, None)
+    board = board_of(tmp_path, "farhand: {emulated: {switch_units: 3}}", "emulated")
+    assert board.emulated_switch is not None
+    assert board.switch is board.emulated_switch
+    assert board.emulated_switch.chain.length == 3
+    assert "board.switch" in board.tasks

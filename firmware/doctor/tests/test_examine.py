@@ -64,6 +64,21 @@ def test_a_serial_chip_that_is_not_plugged_in(tmp_path: Path) -> None:
     assert "BAD   HID (ch9329): /dev/nosuchtty" in text
 
 
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("/dev/nosuchtty", "note  KVM switch: none is plugged in: there is no /dev/nosuchtty"),
+        ("/dev/null", "ok    KVM switch: /dev/null -> /dev/null"),
+        ("{here}/override.yaml", "BAD   KVM switch: {here}/override.yaml is no serial port"),
+        ("{here}/override.yaml/tty", "BAD   KVM switch: {here}/override.yaml/tty: Not a directory"),
+    ],
+)
+def test_a_switch_may_be_there(tmp_path: Path, device: str, told: str) -> None:
+    (tmp_path / "override.yaml").write_text(f"kvmd: {{switch: {{device: {device.format(here=tmp_path)}}}}}")
+    _, text = run(Patient("generic", tmp_path, tmp_path))
+    assert told.format(here=tmp_path) in text
+
+
 def test_no_board_is_said_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "override.yaml").write_text("farhand: {board: nosuch}")
     status, text = run(Patient(None, tmp_path, tmp_path))
