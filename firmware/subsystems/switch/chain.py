@@ -23,6 +23,7 @@ from drivers.wire.switch_protocol import (
     Message,
     Nak,
     NakReason,
+    Op,
     Press,
     Reply,
     Request,
@@ -52,6 +53,9 @@ REPEAT_S: Final = 1.0
 REPEAT_LONGEST_S: Final = 60.0
 """A change that was answered and not carried out is asked for again after the first, then twice as long each
 time up to the second: a unit whose memory is worn out shall not be worn out further."""
+
+SWITCH_REPEAT_LONGEST_S: Final = ANSWER_DEADLINE_S
+"""The same for the channel: that wears nothing out, and somebody waits for it."""
 
 BUSY_S: Final = 0.25
 """A unit that is busy is left alone for so long; it tells when it is ready, too."""
@@ -366,7 +370,8 @@ class Chain:
     def _ask(self, unit: Unit, change: Request, now: float) -> Message:
         self._changes += 1
         former = unit.holds.get(change)
-        delay_s = REPEAT_S if former is None else min(2 * former.delay_s, REPEAT_LONGEST_S)
+        longest_s = SWITCH_REPEAT_LONGEST_S if change.op is Op.SWITCH else REPEAT_LONGEST_S
+        delay_s = REPEAT_S if former is None else min(2 * former.delay_s, longest_s)
         unit.holds[change] = _Hold(now + delay_s, delay_s)
         unit.pending = _Pending(change, self._request_id(), now + ANSWER_DEADLINE_S)
         return change.with_id(unit.pending.request_id)

@@ -217,22 +217,29 @@ def test_an_unanswered_change_blocks_until_its_deadline_and_is_asked_again() -> 
     assert requests(chain.due(ANSWER_DEADLINE_S)) == [wire.switch(0, 3)]
 
 
-def test_what_is_answered_and_not_done_is_asked_again_ever_later() -> None:
-    chain = with_units(SETTLED)
-    chain.set_active(2)
+@pytest.mark.parametrize(
+    ("state", "port", "pauses"),
+    [
+        pytest.param(SETTLED, 2, [1, 2, 4, 5, 5], id="a channel that somebody waits for"),
+        pytest.param(replace(SETTLED, edid_valid_bits=0b0111), 0, [1, 2, 4, 8, 16, 32, 60, 60], id="an EDID"),
+    ],
+)
+def test_what_is_answered_and_not_done_is_asked_again_ever_later(
+    state: UnitState, port: int, pauses: list[int]
+) -> None:
+    chain = with_units(state)
+    chain.set_active(port)
     now = 0.0
     times: list[float] = []
-    while len(times) < 9:
+    while len(times) <= len(pauses):
         if requests(chain.due(now)):
             times.append(now)
             pending = chain.units[0].pending
             assert pending is not None
-            told(chain, 0, SETTLED, now=now, request_id=pending.request_id)
-        told(chain, 0, SETTLED, now=now)
-        now = min(chain.deadline(), now + 100)
-    assert [round(after - before) for before, after in pairwise(times)] == [
-        1, 2, 4, 8, 16, 32, 60, 60,
-    ]  # fmt: skip
+            told(chain, 0, state, now=now, request_id=pending.request_id)
+        told(chain, 0, state, now=now)
+        now = chain.deadline()
+    assert [round(after - before) for before, after in pairwise(times)] == pauses
 
 
 def test_a_busy_unit_is_asked_again_soon_however_often_it_refuses() -> None:
