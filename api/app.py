@@ -17,6 +17,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Response, Websocket, request, websocket
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from api.body_limits import BodyLimits
 from api.credentials import TOKEN_COOKIE, Identity, identify, presented
 from api.errors import answer_to, framework_answer, refusal
 from api.headers import add_security_headers
@@ -44,8 +45,6 @@ STREAM = Param("stream", valid_bool, True, "this session wants video")
 LEGACY = Param("legacy", valid_bool, False, "event names of old firmware")
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# What the reference's front proxy allows on ordinary routes is 4 KiB; ours is kinder to JSON documents.
-DEFAULT_BODY_LIMIT_BYTES = 64 * 1024
 _REPEATED_SLASHES = re.compile("//+")
 
 
@@ -68,11 +67,7 @@ class Application(FrontApp):
     def __init__(self, front: Front) -> None:
         super().__init__("farhand", static_folder=None)
         self._front = front
-        self._body_limits = {
-            (route.method, route.path): route.body_limit_bytes
-            for route in front.routes
-            if route.body_limit_bytes is not None
-        }
+        self._body_limits = BodyLimits(front.routes)
         self._routes = _by_path(front.routes)
         for path, by_method in self._routes.items():
             self.add_url_rule(
@@ -95,7 +90,7 @@ class Application(FrontApp):
     def body_limit(self, scope: Mapping[str, Any]) -> int | None:
         """Return the longest body in bytes of the request that *scope* describes."""
         path = _REPEATED_SLASHES.sub("/", scope["path"]).rstrip("/")
-        return self._body_limits.get((scope["method"], path), DEFAULT_BODY_LIMIT_BYTES)
+        return self._body_limits.of(scope["method"], path)
 
     @override
     async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

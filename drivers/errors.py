@@ -55,6 +55,18 @@ class ImagePermissionError(ImageError):
     """The image may not be opened as wanted: permissions, a read-only file system, in use as a program."""
 
 
+class RemoteError(DriverError):
+    """A file of another server cannot be had; the message never holds credentials."""
+
+
+class RemoteUnreachableError(RemoteError):
+    """There is no connection to the server: name, address, port, TLS."""
+
+
+class RemoteAnswerError(RemoteError):
+    """The server answers, but not with the file."""
+
+
 _GONE = frozenset(
     {
         errno.ENODEV,

@@ -321,6 +321,34 @@ class SwitchLink(Protocol):
         ...
 
 
+class RemoteFile(Protocol):
+    """A file of another server, open for reading once."""
+
+    @property
+    def name(self) -> str | None:
+        """What its server calls it: one part of a path, printable; None if there is no usable name."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size; reading gives as much, or raises."""
+        ...
+
+    async def read(self) -> bytes:
+        """Return the next piece, empty at the end. Raises RemoteError: an early end, a silent server."""
+        ...
+
+
+class RemoteFiles(Protocol):
+    """Where files of other servers come from."""
+
+    def open(
+        self, url: str, *, connect_timeout_s: float, insecure: bool
+    ) -> AbstractAsyncContextManager[RemoteFile]:
+        """Open the file at *url* (http, https); *insecure* trusts whoever answers. Raises RemoteError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """The board's own condition; None where the platform does not tell (contract subsystems.md 12)."""

@@ -26,7 +26,6 @@ from api.routes.info import info_routes
 from api.routes.log import log_routes
 from api.routes.media import media_routes
 from api.routes.metrics import Measured, metrics_routes
-from api.routes.msd import msd_routes
 from api.routes.openapi import openapi_routes
 from api.routes.stream import stream_routes
 from api.routes.streamer import streamer_routes
@@ -50,7 +49,7 @@ from firmware.compose.channels import make_gpio
 from firmware.compose.events import event_sources
 from firmware.compose.front import listen_address, make_server_config
 from firmware.compose.information import make_information
-from firmware.compose.mass_storage import make_mass_storage
+from firmware.compose.mass_storage import make_mass_storage, mass_storage_routes
 from firmware.compose.redfish import make_redfish_handles
 from firmware.compose.video import make_picture_services
 from firmware.core.errors import SetupError
@@ -64,6 +63,7 @@ from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.log.service import UNITS, LogService
+from firmware.subsystems.msd.uploads import ResumableUploads
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
 from firmware.subsystems.switch.service import SwitchService
@@ -169,6 +169,7 @@ async def compose(
     )
     boot = make_boot(loaded, atx=atx, hid=hid, state_dir=state_dir)
     msd = await make_mass_storage(loaded, board, supervisor, state_dir)
+    uploads = ResumableUploads(msd)
     streamer = StreamerService(kvmd.streamer, source=board.video, supervisor=supervisor)
     switch = SwitchService(
         kvmd.switch, link=board.switch, directory=state_dir / "switch", supervisor=supervisor
@@ -204,7 +205,7 @@ async def compose(
             "gpio": gpio.statistics(),
             "typing": typist.statistics(),
             "boot": boot.statistics(),
-            "msd": msd.statistics(),
+            "msd": {**msd.statistics(), "uploads": uploads.statistics()},
             "streamer": streamer.statistics(),
             "ocr": pictures.ocr.statistics(),
             "snapshots": pictures.snapshots.statistics(),
@@ -224,7 +225,7 @@ async def compose(
         *hid_routes(hid, typist),
         *atx_routes(atx),
         *gpio_routes(gpio),
-        *msd_routes(msd),
+        *mass_storage_routes(msd, uploads),
         *streamer_routes(streamer, pictures.ocr),
         *stream_routes(streamer),
         *media_routes(pictures.media),

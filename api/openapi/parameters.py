@@ -72,6 +72,7 @@ _OF_VALIDATOR: Final[Mapping[Callable[..., object], Schema]] = MappingProxyType(
         v.valid_log_seek: _integer(0),
         v.valid_image_name: _text(),
         v.valid_http_url: _text("^https?://"),
+        v.valid_sha256: _text("^[0-9A-Fa-f]{64}$"),
         v.valid_compress_mode: _words(("", "none", "lzma", "zstd")),
         v.valid_gpio_channel: _text("^[a-zA-Z_][a-zA-Z0-9_.-]*$", 255),
         v.valid_switch_port: _number(0),

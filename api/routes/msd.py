@@ -11,10 +11,11 @@ from quart import Response
 from api.params import Param
 from api.routing import UNLIMITED_BODY, Access, Answer, Body, Call, Route, envelope, media
 from firmware.core.errors import OperationError, ValidatorError
-from firmware.core.validators import valid_bool, valid_compress_mode, valid_image_name
+from firmware.core.validators import valid_bool, valid_compress_mode, valid_image_name, valid_sha256
 from firmware.state.msd import MsdState, UploadState
 from firmware.subsystems.msd.errors import (
     MsdConnectedError,
+    MsdDigestMismatchError,
     MsdDisabledError,
     MsdDisconnectedError,
     MsdImageExistsError,
@@ -47,28 +48,46 @@ def _selection(raw: object, name: str) -> str:
     return valid_image_name(raw, name, eject_allowed=True)
 
 
-def _text(raw: object, _name: str) -> str:
+def plain_text(raw: object, _name: str) -> str:
+    """Return the text as it is; what it is part of is validated as a whole."""
     return str(raw)
 
 
-_TEXT: Final = {"type": "string"}
+PLAIN_TEXT: Final = {"type": "string"}
 
-SELECTION = Param[str | None]("image", _selection, None, "what to connect; empty = none", schema=_TEXT)
+SELECTION = Param[str | None]("image", _selection, None, "what to connect; empty = none", schema=PLAIN_TEXT)
 CDROM = Param[bool | None]("cdrom", valid_bool, None, "offer it as a CD-ROM; otherwise as a flash drive")
 RW = Param[bool | None]("rw", valid_bool, None, "let the host write to it; never for a CD-ROM or an .iso")
 CONNECTED = Param("connected", valid_bool, description="put the image into the drive, or take it out")
 IMAGE = Param[str]("image", valid_image_name, description="path below the root of the storage")
 # Joined with the prefix before it is validated.
 NEW_IMAGE = Param(
-    "image", _text, description="the name of the new image, below the prefix if there is one", schema=_TEXT
+    "image",
+    plain_text,
+    description="the name of the new image, below the prefix if there is one",
+    schema=PLAIN_TEXT,
 )
-PREFIX = Param("prefix", _text, "", "the directory of the new image; made if it is missing", schema=_TEXT)
+PREFIX = Param(
+    "prefix", plain_text, "", "the directory of the new image; made if it is missing", schema=PLAIN_TEXT
+)
 REMOVE_INCOMPLETE = Param(
     "remove_incomplete", valid_bool, False, "leave nothing of an upload that breaks off"
 )
+SHA256 = Param[str | None]("sha256", valid_sha256, None, "what the image is to hash to; any other is refused")
 COMPRESS = Param("compress", valid_compress_mode, "", "compress on the fly: none, lzma (.xz) or zstd (.zst)")
 
-_ALWAYS: tuple[type[OperationError], ...] = (MsdDisabledError, MsdIsBusyError, MsdOfflineError)
+ALWAYS: tuple[type[OperationError], ...] = (MsdDisabledError, MsdIsBusyError, MsdOfflineError)
+"""What every operation may be refused with."""
+WRITING: tuple[type[OperationError], ...] = (
+    MsdConnectedError,
+    MsdImageExistsError,
+    MsdNoSpaceError,
+    MsdIncompleteError,
+    MsdDigestMismatchError,
+    MsdPermissionsError,
+    MsdRemountError,
+)
+"""What a new image may be refused with besides."""
 
 
 def new_image_name(call: Call, image: str) -> str:
@@ -110,7 +129,7 @@ def msd_routes(msd: MsdService) -> list[Route]:
         size = call.request.content_length
         if size is None:
             raise ValidatorError("expected a Content-Length, got a body of unknown length - at the request")
-        async with msd.writing(name, size, remove_incomplete=remove_incomplete) as image:
+        async with msd.writing(name, size, remove_incomplete=remove_incomplete, sha256=call[SHA256]) as image:
             async for piece in call.request.body:
                 await image.write(piece)
         return envelope(ImageAnswer(image.state))
@@ -124,7 +143,7 @@ def msd_routes(msd: MsdService) -> list[Route]:
         return envelope()
 
     def post(path: str, handler: Any, summary: str, params: tuple[Param[Any], ...], **more: Any) -> Route:
-        errors = (*_ALWAYS, *more.pop("errors", ()))
+        errors = (*ALWAYS, *more.pop("errors", ()))
         return Route("POST", path, Access.USER, handler, params, summary, errors=errors, **more)
 
     return [
@@ -166,24 +185,17 @@ def msd_routes(msd: MsdService) -> list[Route]:
             (IMAGE, COMPRESS),
             "download an image",
             answers=(media("application/octet-stream", "the image, compressed if asked for"),),
-            errors=(*_ALWAYS, MsdConnectedError, MsdUnknownImageError, MsdPermissionsError),
+            errors=(*ALWAYS, MsdConnectedError, MsdUnknownImageError, MsdPermissionsError),
         ),
         post(
             "/api/msd/write",
             write,
             "upload an image; Content-Length is mandatory",
-            (NEW_IMAGE, PREFIX, REMOVE_INCOMPLETE),
+            (NEW_IMAGE, PREFIX, REMOVE_INCOMPLETE, SHA256),
             body_limit_bytes=UNLIMITED_BODY,
             body=Body("application/octet-stream", description="the image"),
             answers=(Answer(ImageAnswer),),
-            errors=(
-                MsdConnectedError,
-                MsdImageExistsError,
-                MsdNoSpaceError,
-                MsdIncompleteError,
-                MsdPermissionsError,
-                MsdRemountError,
-            ),
+            errors=WRITING,
         ),
         post(
             "/api/msd/remove",

@@ -58,13 +58,28 @@ class Live:
         """Check that an answer is this refusal."""
         assert (await Live.result_of(answer, status))["error"] == error
 
-    async def raw_get(self, path: str, headers: str = "") -> trio.SocketStream:
-        """Send a GET with credentials on a connection of its own and return it, nothing read yet."""
+    async def raw_get(self, path: str, headers: str = "", *, method: str = "GET") -> trio.SocketStream:
+        """Send a request with credentials on a connection of its own and return it, nothing read yet."""
         host, port = self.url.removeprefix("http://").rstrip("/").split(":")
         stream = await trio.open_tcp_stream(host, int(port))
         headers += "".join(f"{name}: {value}\r\n" for name, value in CREDENTIALS.items())
-        await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode())
+        await stream.send_all(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode())
         return stream
+
+    async def msd(self) -> dict[str, Any]:
+        """Return the state of mass storage."""
+        return await self.result_of(await self.http.get("/api/msd"))
+
+    async def msd_when(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until *condition* holds for the state of mass storage, and return that state."""
+        with trio.fail_after(30):
+            while not condition(state := await self.msd()):
+                await trio.sleep(0.02)
+        return state
+
+    async def msd_ready(self) -> None:
+        """Wait until mass storage is online."""
+        await self.msd_when(lambda state: bool(state["online"]))
 
     def anonymous(self) -> httpx.AsyncClient:
         """A client without credentials."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import random
 from collections.abc import Callable
@@ -52,7 +53,7 @@ async def test_the_empty_state(live: Any) -> None:
         "enabled": True,
         "online": True,
         "busy": False,
-        "storage": {"images": {}, "downloading": None, "uploading": None},
+        "storage": {"images": {}, "downloading": None, "uploading": None, "verifying": None},
         "drive": {"image": None, "connected": False, "cdrom": True, "rw": False},
     }
     assert set(parts) == {""}
@@ -72,9 +73,11 @@ async def test_an_upload_is_there_at_once_complete_and_without_a_mark(live: Any,
         "writable": True,
         "size": len(CONTENT),
         "mod_ts": file.stat().st_mtime,
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "verified": None,
     }
     assert file.read_bytes() == CONTENT
-    assert names(file.parent) == ["a.img"]
+    assert names(file.parent) == [".__a.img.sha256", "a.img"]
     await live.result_of(await live.http.post("/api/msd/set_params?image=dir/sub/a.img"))
 
 
@@ -97,7 +100,7 @@ async def test_uploads_that_are_refused(live: Any, images: Path) -> None:
 
     answer = await live.http.post("/api/msd/write?image=b.img", content=pieces())
     await live.refused(answer, 400, "ValidatorError")
-    assert names(images) == ["a.img"]
+    assert names(images) == [".__a.img.sha256", "a.img"]
     assert (await msd(live))["busy"] is False
 
 

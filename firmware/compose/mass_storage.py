@@ -1,4 +1,4 @@
-"""Makes mass storage, and decides where its images live."""
+"""Makes mass storage, decides where its images live, and lists its routes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from typing import Final
 
 import trio
 
+from api.routes.msd import msd_routes
+from api.routes.msd_remote import msd_remote_routes
+from api.routes.msd_uploads import msd_upload_routes
+from api.routes.msd_verify import msd_verify_routes
+from api.routing import Route
+from drivers.network.remote_file import HttpFiles
 from firmware.boards.board import Board
 from firmware.core.supervise import Supervisor
 from firmware.settings import LoadedSettings
 from firmware.subsystems.msd.location import StorageLocation, location_in_fstab
 from firmware.subsystems.msd.service import MsdService
+from firmware.subsystems.msd.uploads import ResumableUploads
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +41,16 @@ async def make_mass_storage(
         cdrom=default.cdrom,
         rw=default.rw,
     )
+
+
+def mass_storage_routes(msd: MsdService, uploads: ResumableUploads) -> list[Route]:
+    """List the routes of the drive, its images, and all ways in which they come and go."""
+    return [
+        *msd_routes(msd),
+        *msd_remote_routes(msd, HttpFiles()),
+        *msd_upload_routes(uploads),
+        *msd_verify_routes(msd),
+    ]
 
 
 async def _location(loaded: LoadedSettings, board: Board, state_dir: Path, fstab: Path) -> StorageLocation:

@@ -32,6 +32,11 @@ class ImageState(msgspec.Struct, frozen=True, kw_only=True):
     writable: bool
     size: int
     mod_ts: float
+    sha256: str | None = None
+    """Ours, beyond the contract: what it hashed to when it came in; None if that is not known, or not of the
+    image as it is now."""
+    verified: bool | None = None
+    """Ours: whether it still hashes to that; None if nobody has looked since the start or its last change."""
 
 
 class PartState(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +63,16 @@ class DownloadState(msgspec.Struct, frozen=True, kw_only=True):
     readed: int
 
 
+class CheckState(msgspec.Struct, frozen=True, kw_only=True):
+    """Ours: an image that is compared with its digest; *sha256* and *verified* are there at the end."""
+
+    name: str
+    size: int
+    readed: int
+    sha256: str | None = None
+    verified: bool | None = None
+
+
 class StorageState(msgspec.Struct, frozen=True, kw_only=True):
     """The storage; images by their paths below its root, parts by the paths of their mounts ("" = root)."""
 
@@ -65,6 +80,7 @@ class StorageState(msgspec.Struct, frozen=True, kw_only=True):
     parts: Mapping[str, PartState]
     downloading: DownloadState | None = None
     uploading: UploadState | None = None
+    verifying: CheckState | None = None
 
 
 class DriveImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +93,8 @@ class DriveImage(msgspec.Struct, frozen=True, kw_only=True):
     writable: bool
     size: int
     mod_ts: float
+    sha256: str | None = None
+    verified: bool | None = None
 
 
 class MsdDrive(msgspec.Struct, frozen=True, kw_only=True):

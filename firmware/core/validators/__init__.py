@@ -25,6 +25,7 @@ from firmware.core.validators.files import (
     valid_http_url,
     valid_image_name,
     valid_printable_filename,
+    valid_sha256,
 )
 from firmware.core.validators.hardware import (
     valid_gpio_channel,
@@ -100,6 +101,7 @@ __all__ = [
     "valid_printable_filename",
     "valid_redfish_reset_type",
     "valid_session_expire",
+    "valid_sha256",
     "valid_shortcut_keys",
     "valid_stream_fps",
     "valid_stream_quality",

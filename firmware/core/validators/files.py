@@ -20,6 +20,8 @@ _URL_MAX_CHARS: Final = 4096
 # fsck's folder: it exists in every ext4 root and is never ours.
 _RESERVED_NAME: Final = "lost+found"
 _URL_SCHEMES: Final = frozenset({"http", "https"})
+_SHA256_CHARS: Final = 64
+_SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -66,6 +68,15 @@ def valid_http_url(raw: object, name: str = "url") -> str:
     if not usable:
         fail(expected, raw, name)
     return text
+
+
+def valid_sha256(raw: object, name: str = "sha256") -> str:
+    """Return a SHA-256 digest in lower-case hex."""
+    expected = "64 hexadecimal digits"
+    text = stripped(raw, name, expected=expected, max_chars=_SHA256_CHARS)
+    if _SHA256.fullmatch(text) is None:
+        fail(expected, raw, name)
+    return text.lower()
 
 
 def valid_compress_mode(raw: object, name: str = "compress") -> str:

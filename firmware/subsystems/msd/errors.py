@@ -12,6 +12,9 @@ from drivers.errors import (
     ImageMissingError,
     ImagePermissionError,
     MediumLockedError,
+    RemoteAnswerError,
+    RemoteError,
+    RemoteUnreachableError,
 )
 from firmware.core.errors import OperationError, ValidatorError
 
@@ -76,6 +79,47 @@ class MsdRemountError(MsdError):
     """The storage could not be made writable; the reference has an unexplained 500 for it."""
 
 
+class MsdDigestMismatchError(MsdError):
+    """The image is not what it should be; beyond the contract."""
+
+
+class MsdUploadUnknownError(MsdError):
+    """There is no such upload in parts; beyond the contract, as are the others of its kind."""
+
+    status = 404
+
+
+class MsdUploadOffsetError(MsdError):
+    """A part does not begin where the last one ended."""
+
+    status = 409
+
+
+class MsdUploadInterruptedError(MsdError):
+    """A newer request has taken the upload over."""
+
+    status = 409
+
+
+class MsdUploadChecksumError(MsdError):
+    """A part is not what its checksum says."""
+
+    # The number is that of the protocol (tus 1.0, checksum).
+    status = 460
+
+
+class ClientError(MsdError):
+    """A remote image cannot be had; the contract's name for whatever is not told apart."""
+
+
+class ClientConnectorError(ClientError):
+    """There is no connection to the server of a remote image."""
+
+
+class ClientResponseError(ClientError):
+    """The server of a remote image answers, but not with the image."""
+
+
 class MsdIsBusyError(MsdError):
     """Another operation is under way."""
 
@@ -95,6 +139,19 @@ def msd_error(exc: DriverError) -> MsdError:
         if isinstance(exc, of_driver):
             return of_contract(str(exc))
     return MsdOfflineError(str(exc))
+
+
+@contextmanager
+def remote_errors() -> Iterator[None]:
+    """Turn what the body says of another server's file into the contract's errors."""
+    try:
+        yield
+    except RemoteUnreachableError as exc:
+        raise ClientConnectorError(str(exc)) from exc
+    except RemoteAnswerError as exc:
+        raise ClientResponseError(str(exc)) from exc
+    except RemoteError as exc:
+        raise ClientError(str(exc)) from exc
 
 
 _OF_ERRNO: Final[dict[int, type[OperationError]]] = {

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from firmware.subsystems.msd.digest import digest_file_of, keep_digest
 from firmware.subsystems.msd.errors import (
     MsdImageExistsError,
     MsdNoSpaceError,
@@ -23,6 +24,7 @@ from firmware.subsystems.msd.errors import (
     storage_errors,
 )
 from firmware.subsystems.msd.scan import marker_of
+from firmware.subsystems.msd.upload_record import record_file_of
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE: Final = 0o644
@@ -55,11 +57,17 @@ def open_to_read(root: Path, name: str) -> tuple[int, int]:
 
 
 def remove(root: Path, name: str) -> None:
-    """Remove an image and, if there is one, the mark that it is incomplete."""
+    """Remove an image and what is kept beside it."""
     with storage_errors(f"the image {name}"), opened_directory(root, name) as (directory, file_name):
         os.unlink(file_name, dir_fd=directory)
-        _unlink_marker(file_name, directory)
+        _unlink_companions(file_name, directory)
         os.fsync(directory)
+
+
+def keep_digest_of(root: Path, name: str, sha256: str) -> None:
+    """Keep the digest of an image as it is now."""
+    with storage_errors(f"the digest of {name}"), opened_directory(root, name) as (directory, file_name):
+        keep_digest(directory, file_name, sha256)
 
 
 class ImageFile:
@@ -72,6 +80,7 @@ class ImageFile:
     def __init__(self, root: Path, name: str, size: int, *, sync_bytes: int) -> None:
         self._root = root
         self._name = name
+        self._file_name = name.rpartition("/")[2]
         self._size = size
         self._sync_bytes = sync_bytes
         self._lock = threading.Lock()
@@ -87,20 +96,20 @@ class ImageFile:
         Raises MsdImageExistsError, MsdNoSpaceError, MsdPermissionsError, MsdOfflineError, and ValidatorError
         for a name that the file system does not take.
         """
-        *parents, file_name = self._name.split("/")
+        parents = self._name.split("/")[:-1]
         with self._lock, storage_errors(f"the image {self._name}"):
             if self._given_up:
                 raise MsdOfflineError(f"the image {self._name} was given up before it was begun")
             try:
                 self._make_parents(parents)
-                self._directory = _open_parents(self._root, parents)
+                self._directory = self._open_directory()
                 room = os.fstatvfs(self._directory)
                 free = room.f_bavail * room.f_frsize
                 if self._size > free:
                     raise MsdNoSpaceError(
                         f"expected {self._size} bytes of free space for {self._name}, got {free}"
                     )
-                self._create_file(file_name)
+                self._create_file(self._file_name)
             except BaseException:
                 self._close()
                 self._remove_made()
@@ -116,12 +125,13 @@ class ImageFile:
                 os.fsync(self._fd)
                 self._unsynced = 0
 
-    def complete(self) -> None:
-        """Put the rest on the disk and take the mark away, in this order."""
+    def complete(self, sha256: str) -> None:
+        """Put the rest on the disk, keep the digest *sha256*, and take the mark away, in this order."""
         with self._lock, storage_errors(f"the image {self._name}"):
             self._require_open()
             os.fsync(self._fd)
-            _unlink_marker(self._name.rpartition("/")[2], self._directory)
+            keep_digest(self._directory, self._file_name, sha256)
+            unlink_marks(self._file_name, self._directory)
             os.fsync(self._directory)
             self._close()
 
@@ -133,9 +143,8 @@ class ImageFile:
                 return
             try:
                 if remove:
-                    file_name = self._name.rpartition("/")[2]
-                    os.unlink(file_name, dir_fd=self._directory)
-                    _unlink_marker(file_name, self._directory)
+                    os.unlink(self._file_name, dir_fd=self._directory)
+                    _unlink_companions(self._file_name, self._directory)
                 else:
                     os.fsync(self._fd)
             finally:
@@ -184,6 +193,9 @@ class ImageFile:
                 except OSError:
                     return  # somebody uses it by now
 
+    def _open_directory(self) -> int:
+        return _open_parents(self._root, self._name.split("/")[:-1])
+
     def _require_open(self) -> None:
         if self._fd < 0:
             raise MsdOfflineError(f"the image {self._name} is closed: its writing was given up")
@@ -227,8 +239,21 @@ def _exists(file_name: str, directory: int) -> bool:
     return True
 
 
-def _unlink_marker(file_name: str, directory: int) -> None:
+def unlink_marks(file_name: str, directory: int, *, incomplete: bool = True) -> None:
+    """Remove the mark that an image is *incomplete*, and the record of its upload. Raises OSError."""
+    # In this order: a record without a mark is that of an upload which has ended well.
+    if incomplete:
+        _unlink(marker_of(file_name), directory)
+    _unlink(record_file_of(file_name), directory)
+
+
+def _unlink_companions(file_name: str, directory: int) -> None:
+    _unlink(digest_file_of(file_name), directory)
+    unlink_marks(file_name, directory)
+
+
+def _unlink(file_name: str, directory: int) -> None:
     try:
-        os.unlink(marker_of(file_name), dir_fd=directory)
+        os.unlink(file_name, dir_fd=directory)
     except FileNotFoundError:
         return

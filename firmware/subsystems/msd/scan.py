@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from firmware.state.msd import ImageState, PartState
+from firmware.subsystems.msd.digest import digest_file_of, kept_digest
 
 RESERVED_NAME: Final = "lost+found"
 """fsck's folder."""
@@ -71,12 +72,15 @@ def scan(root: Path, *, entered: Callable[[Path], None] = lambda _: None) -> Sca
                         (path, f"{below}{name}/", status.st_dev, on_root and status.st_dev == root_device)
                     )
                 elif entry.is_file(follow_symlinks=False):
+                    complete = marker_of(name) not in listed
+                    has_digest = complete and digest_file_of(name) in listed
                     found.images[below + name] = ImageState(
-                        complete=marker_of(name) not in listed,
+                        complete=complete,
                         removable=removable,
                         writable=not is_read_only_kind(name) and (on_root or os.access(path, os.W_OK)),
                         size=status.st_size,
                         mod_ts=status.st_mtime,
+                        sha256=kept_digest(directory, name, status) if has_digest else None,
                     )
             except OSError:
                 continue

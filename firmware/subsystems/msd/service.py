@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,7 @@ from drivers.ports import MediaSlot
 from firmware.core.cell import Cell
 from firmware.core.supervise import Backoff, Supervisor
 from firmware.state.msd import (
+    CheckState,
     DownloadState,
     ImageState,
     MsdState,
@@ -41,10 +44,12 @@ from firmware.subsystems.msd.errors import (
     MsdIsBusyError,
     MsdRemoteDisabledError,
 )
+from firmware.subsystems.msd.hashing import FileHash
 from firmware.subsystems.msd.location import StorageLocation
 from firmware.subsystems.msd.reader import Compression, ImageReader
 from firmware.subsystems.msd.remount import Remounter
 from firmware.subsystems.msd.storage import ImageStorage
+from firmware.subsystems.msd.verification import DigestChecks
 from firmware.subsystems.msd.writer import ImageWriter
 
 logger = logging.getLogger(__name__)
@@ -62,6 +67,19 @@ _REMOTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._+-]+[A-Za-z]://[A-Za-z0-9\[]")
 def is_remote_image(text: str) -> bool:
     """Whether *text* names an image on another machine (contract http.md 4.6, set_params)."""
     return _REMOTE.match(text.strip()) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class WritableStorage:
+    """What an operation that changes the storage works with; sizes in bytes."""
+
+    root: Path
+    sync_bytes: int
+    block_bytes: int
+    show: Callable[[UploadState | None], None]
+    """Show the progress of a transfer."""
+    register: Callable[[], Awaitable[None]]
+    """See what has become of an image, so that it can be used at once."""
 
 
 class MsdService:
@@ -87,6 +105,7 @@ class MsdService:
         self._busy_with: object | None = None
         self._transfer: Cell[UploadState | DownloadState | None] = Cell(None)
         self._view = DriveView(self._storage)
+        self._checks = DigestChecks(self._storage, self._drive.state, self._publish)
         self.heartbeats = {"msd.storage": self._storage.heartbeat}
         """By the names of the tasks whose loops beat."""
         self.state = Cell(MsdState(enabled=self._enabled))
@@ -100,6 +119,7 @@ class MsdService:
             supervise = self._supervisor.supervise
             nursery.start_soon(supervise, "msd.storage", self._storage.run, STORAGE_RETRY)
             nursery.start_soon(supervise, "msd.drive", self._drive.run)
+            nursery.start_soon(supervise, "msd.digests", self._checks.run)
             nursery.start_soon(self._follow_storage)
             nursery.start_soon(self._follow_drive)
             nursery.start_soon(self._follow_transfer)
@@ -234,39 +254,118 @@ class MsdService:
 
     @asynccontextmanager
     async def writing(
-        self, image: str, size: int, *, remove_incomplete: bool = False
+        self, image: str, size: int, *, remove_incomplete: bool = False, sha256: str | None = None
     ) -> AsyncIterator[ImageWriter]:
         """Take in a new image of *size* bytes in the body of the context; the drive has to be disconnected.
 
         It is listed from the beginning, and complete when the context has ended without an error. Otherwise
-        it stays marked as incomplete, or is removed with *remove_incomplete*.
+        it stays marked as incomplete, or is removed with *remove_incomplete*. So it does if it does not hash
+        to *sha256* (lower-case hex).
 
-        Raises MsdImageExistsError, MsdNoSpaceError, MsdIncompleteError, MsdConnectedError,
-        MsdPermissionsError, MsdRemountError, MsdOfflineError, MsdDisabledError, MsdIsBusyError,
-        ValidatorError for a name that the file system does not take.
+        Raises MsdImageExistsError, MsdNoSpaceError, MsdIncompleteError, MsdDigestMismatchError,
+        MsdConnectedError, MsdPermissionsError, MsdRemountError, MsdOfflineError, MsdDisabledError,
+        MsdIsBusyError, ValidatorError for a name that the file system does not take.
+        """
+        with self.exclusively():
+            async with self.taking_in(
+                image, size, remove_incomplete=remove_incomplete, sha256=sha256
+            ) as sink:
+                yield sink
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keep everybody else from the storage for the body, while the drive is disconnected.
+
+        Raises MsdConnectedError, MsdOfflineError, MsdDisabledError, MsdIsBusyError.
         """
         with self._operation():
             self._require_disconnected()
-            if image in self._storage.present().images:
-                raise MsdImageExistsError(f"there is an image {image!r} already; remove it first")
-            config = self._config
-            block_bytes = max(config.write_chunk_size, min(writer.BLOCK_BYTES, config.sync_chunk_size))
-            file = files.ImageFile(self._storage.root, image, size, sync_bytes=config.sync_chunk_size)
+            self._storage.present()
+            yield
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[WritableStorage]:
+        """Hold the storage for the body as `exclusively` does, writable; what changed is seen at the end.
+
+        Raises what `exclusively` does, and MsdRemountError.
+        """
+        with self.exclusively():
+            async with self._writable() as storage:
+                yield storage
+
+    @asynccontextmanager
+    async def _writable(self) -> AsyncIterator[WritableStorage]:
+        async with self._remounter.writable():
+            try:
+                sync_bytes = self._config.sync_chunk_size
+                yield WritableStorage(
+                    root=self._storage.root,
+                    sync_bytes=sync_bytes,
+                    block_bytes=max(self._config.write_chunk_size, min(writer.BLOCK_BYTES, sync_bytes)),
+                    show=self._show_transfer,
+                    register=self._register,
+                )
+            finally:
+                self._show_transfer(None)
+                await self._register()
+
+    def require_storage(self) -> Path:
+        """Return the directory that image names are relative to. Raises MsdOfflineError, MsdDisabledError."""
+        self._require_enabled()
+        self._storage.present()
+        return self._storage.root
+
+    @asynccontextmanager
+    async def taking_in(
+        self, image: str, size: int, *, remove_incomplete: bool, sha256: str | None
+    ) -> AsyncIterator[ImageWriter]:
+        """Do what `writing` does, for whoever works `exclusively` already."""
+        if image in self._storage.present().images:
+            raise MsdImageExistsError(f"there is an image {image!r} already; remove it first")
+        async with self._writable() as storage:
+            file = files.ImageFile(storage.root, image, size, sync_bytes=storage.sync_bytes)
+            async with writer.writing(
+                file,
+                image,
+                size,
+                block_bytes=storage.block_bytes,
+                remove_incomplete=remove_incomplete,
+                progress=storage.show,
+                hashing=FileHash(storage.root, image),
+                sha256=sha256,
+            ) as sink:
+                await storage.register()
+                yield sink
+
+    async def verify(self, image: str, *, begun: Callable[[Cell[CheckState]], None]) -> None:
+        """Compare an image with the digest kept of it; if there is none, keep what it hashes to now.
+
+        *begun* is given the progress, whose last value is the outcome. Also while the target reads it.
+
+        Raises MsdDigestMismatchError, MsdUnknownImageError, MsdConnectedError while the target may write to
+        it, MsdPermissionsError, MsdOfflineError, MsdDisabledError, MsdIsBusyError.
+        """
+        with self._operation():
+            found = await self._storage.find(image)
+            drive = self._drive.state.value
+            if drive.connected and drive.rw and self._planned_name() == image:
+                raise MsdConnectedError("the target may write to the image; disconnect it first")
+            digest = await self._checks.check(image, found, begun)
+            if found.sha256 is None and found.complete and not drive.connected:
+                await self._keep_digest(image, found, digest)
+
+    async def _keep_digest(self, name: str, image: ImageState, digest: str) -> None:
+        """Keep the digest of an image that had none, unless it was changed meanwhile; a failure is logged."""
+        try:
             async with self._remounter.writable():
-                try:
-                    async with writer.writing(
-                        file,
-                        image,
-                        size,
-                        block_bytes=block_bytes,
-                        remove_incomplete=remove_incomplete,
-                        progress=self._show_transfer,
-                    ) as sink:
-                        await self._register()
-                        yield sink
-                finally:
-                    self._show_transfer(None)
-                    await self._register()
+                await self._storage.refresh_or_offline()
+                if await self._storage.find(name) == image:
+                    keep = partial(files.keep_digest_of, self._storage.root, name, digest)
+                    await DiskThreads(f"the digest of {name}").run(keep)
+        except MsdError as exc:
+            # The digest itself was told; a file system that is not ours to write to is no error in that.
+            logger.warning("%s", exc)
+        await self._register()
 
     async def _register(self) -> None:
         """See what became of an image, so that whoever changed it can use it at once."""
@@ -317,6 +416,7 @@ class MsdService:
         if found is None:
             self.state.publish(MsdState(enabled=self._enabled, busy=self._busy_with is not None))
             return
+        found = self._checks.marked(found)
         self.state.publish(
             MsdState(
                 enabled=self._enabled,
@@ -327,6 +427,7 @@ class MsdService:
                     parts=found.parts,
                     uploading=transfer if isinstance(transfer, UploadState) else None,
                     downloading=transfer if isinstance(transfer, DownloadState) else None,
+                    verifying=self._checks.progress,
                 ),
                 drive=self._view.show(drive, found),
             )
@@ -337,8 +438,7 @@ class MsdService:
     @contextmanager
     def _operation(self) -> Iterator[Callable[[], None]]:
         """Be busy for the body of the context, or until what it gives is called."""
-        if not self._enabled:
-            raise MsdDisabledError("mass storage is disabled in the configuration (kvmd/msd/type)")
+        self._require_enabled()
         if self._busy_with is not None:
             raise MsdIsBusyError("mass storage is busy with another operation; try again when it is done")
         mine = self._busy_with = object()
@@ -353,6 +453,10 @@ class MsdService:
             yield end
         finally:
             end()
+
+    def _require_enabled(self) -> None:
+        if not self._enabled:
+            raise MsdDisabledError("mass storage is disabled in the configuration (kvmd/msd/type)")
 
     def _require_disconnected(self) -> None:
         if self._drive.state.value.connected:

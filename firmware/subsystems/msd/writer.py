@@ -6,18 +6,20 @@ whoever brings them calls `ImageWriter.write`, which waits when the disk is slow
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
 import trio
 
+from firmware.core.cell import Cell
 from firmware.core.errors import OperationError
 from firmware.state.msd import UploadState
 from firmware.subsystems.msd.disk_threads import DiskThreads
-from firmware.subsystems.msd.errors import MsdIncompleteError, MsdNoSpaceError
+from firmware.subsystems.msd.errors import MsdDigestMismatchError, MsdIncompleteError, MsdNoSpaceError
 from firmware.subsystems.msd.files import ImageFile
+from firmware.subsystems.msd.hashing import FileHash, keep_up
 
 BLOCK_BYTES: Final = 1024 * 1024
 """What is given to a thread at once: waking one costs as much as writing a tenth of that into the page
@@ -35,20 +37,33 @@ class ImageWriter:
     """Takes the bytes of one image, in order; made by `writing`."""
 
     def __init__(
-        self, file: ImageFile, name: str, size: int, block_bytes: int, progress: Callable[[UploadState], None]
+        self,
+        file: ImageFile,
+        name: str,
+        size: int,
+        block_bytes: int,
+        progress: Callable[[UploadState], None],
+        *,
+        start: int = 0,
     ) -> None:
+        """*start* is how much of the image is there already."""
         self._file = file
         self._block_bytes = block_bytes
         self._progress = progress
         self._told_at = trio.current_time()
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
-        self._taken_bytes = 0
+        self._taken_bytes = start
         self._send, self._receive = trio.open_memory_channel[list[bytes]](QUEUED_BLOCKS)
         self.name = name
         self.size = size
-        self.written = 0
+        self.progressed = Cell(start)
+        """Bytes that the file system has taken, for whoever follows."""
+
+    @property
+    def written(self) -> int:
         """Bytes that the file system has taken."""
+        return self.progressed.value
 
     @property
     def state(self) -> UploadState:
@@ -73,16 +88,55 @@ class ImageWriter:
         gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
         await self._send.send(gathered)
 
-    async def finish(self) -> None:
-        """Pass on what is left; nothing can be written after that."""
-        with self._send:
-            await self._pass_on()
+    @asynccontextmanager
+    async def pumping(self, threads: DiskThreads, hashing: FileHash | None) -> AsyncIterator[None]:
+        """Write what the body gives, and hash it; all is done at the end, also when the body fails.
 
-    async def drain(self, threads: DiskThreads) -> None:
-        """Write what is passed on, until that ends. Raises the contract's errors."""
+        Raises the contract's errors, and what the body does.
+        """
+        hash_threads = DiskThreads(f"the digest of {self.name}")
+        following = trio.CancelScope()
+        failure: Exception | None = None
+
+        async def watch(work: Callable[[], Awaitable[None]]) -> None:
+            nonlocal failure
+            try:
+                await work()
+            except OperationError as exc:
+                failure = exc
+                nursery.cancel_scope.cancel()
+
+        async def drain() -> None:
+            await self._drain(threads)
+            if self.written < self.size:
+                following.cancel()  # there comes no more
+
+        async def follow() -> None:
+            if hashing is not None:
+                with following:
+                    await keep_up(hashing, self.progressed, self.size, hash_threads)
+
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watch, drain)
+                nursery.start_soon(watch, follow)
+                try:
+                    yield
+                except Exception as exc:  # noqa: BLE001 - raised below: here the nursery would group it
+                    failure = exc
+                # Also after a failure: what has come is worth keeping.
+                with self._send:
+                    await self._pass_on()
+            if failure is not None:
+                raise failure
+        finally:
+            if hashing is not None:
+                await hash_threads.clean_up(hashing.close)
+
+    async def _drain(self, threads: DiskThreads) -> None:
         async for pieces in self._receive:
             await threads.run(partial(self._file.write, pieces))
-            self.written += sum(map(len, pieces))
+            self.progressed.publish(self.written + sum(map(len, pieces)))
             if trio.current_time() - self._told_at >= PROGRESS_S:
                 self._told_at = trio.current_time()
                 self._progress(self.state)
@@ -97,44 +151,40 @@ async def writing(
     block_bytes: int,
     remove_incomplete: bool,
     progress: Callable[[UploadState], None],
+    hashing: FileHash,
+    sha256: str | None = None,
 ) -> AsyncIterator[ImageWriter]:
     """Give a writer for the image *file*, which is complete once the body ends and *size* bytes were written.
 
     If it ends in any other way the image stays, marked as incomplete, or is removed with *remove_incomplete*;
-    it is removed in any case when the disk is full, which it would keep full. Raises what `ImageFile` does,
-    MsdIncompleteError, and what the body does.
+    it is removed in any case when the disk is full, which it would keep full. *hashing* follows the writing;
+    what comes out is kept beside the image, and is to be *sha256* if that is given. Raises what `ImageFile`
+    does, MsdIncompleteError, MsdDigestMismatchError, and what the body does.
     """
     threads = DiskThreads(f"the image {name}")
     writer = ImageWriter(file, name, size, block_bytes, progress)
     is_complete, remove = False, remove_incomplete
-    failure: Exception | None = None
-
-    async def drain() -> None:
-        nonlocal failure
-        try:
-            await writer.drain(threads)
-        except OperationError as exc:
-            failure = exc
-            nursery.cancel_scope.cancel()
-
     try:
         await threads.run(file.create)
         progress(writer.state)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(drain)
-            try:
-                yield writer
-            except Exception as exc:  # noqa: BLE001 - raised below: here the nursery would wrap it in a group
-                failure = exc
-            # Also after a failure: what has come is worth keeping.
-            await writer.finish()
-        if failure is None and writer.written != size:
-            failure = MsdIncompleteError(f"expected {size} bytes for {name}, got {writer.written}")
-        if failure is not None:
-            remove = remove or isinstance(failure, MsdNoSpaceError)
-            raise failure
-        await threads.run(file.complete)
+        async with writer.pumping(threads, hashing):
+            yield writer
+        if writer.written != size:
+            raise MsdIncompleteError(f"expected {size} bytes for {name}, got {writer.written}")
+        require_digest(name, hashing.hexdigest(), sha256)
+        await threads.run(partial(file.complete, hashing.hexdigest()))
         is_complete = True
+    except MsdNoSpaceError:
+        remove = True
+        raise
     finally:
         if not is_complete:
             await threads.clean_up(partial(file.abandon, remove=remove))
+
+
+def require_digest(name: str, sha256: str, expected: str | None) -> None:
+    """Check that what came in is what was expected, if anything was. Raises MsdDigestMismatchError."""
+    if expected not in (None, sha256):
+        raise MsdDigestMismatchError(
+            f"expected an image with the SHA-256 {expected}, got {sha256} - at {name}"
+        )

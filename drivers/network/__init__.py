@@ -1,0 +1,1 @@
+"""Other machines of the network, as a client."""

@@ -1,0 +1,77 @@
+"""The digest of an image, kept in a file beside it.
+
+The file names the size and the time of change of the image that it belongs to: a target that writes to the
+image, or anybody else, makes it void without having to know of it. Everything here blocks and belongs into a
+thread.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+_MAX_FILE_BYTES: Final = 1024
+_FILE_MODE: Final = 0o644
+
+
+def digest_file_of(file_name: str) -> str:
+    """Return the name of the file, beside the image *file_name*, that keeps its digest."""
+    return f".__{file_name}.sha256"
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    sha256: str
+    size: int
+    mtime_ns: int
+
+
+def kept_digest(directory: Path, file_name: str, status: os.stat_result) -> str | None:
+    """Return the digest kept for an image whose status is *status*; None if there is none that is of it.
+
+    Raises nothing: a file that cannot be read, or is not ours, is as good as none.
+    """
+    try:
+        fd = os.open(
+            directory / digest_file_of(file_name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        )
+        try:
+            kept = msgspec.json.decode(os.read(fd, _MAX_FILE_BYTES), type=_Kept)
+        finally:
+            os.close(fd)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    is_of_it = (kept.size, kept.mtime_ns) == (status.st_size, status.st_mtime_ns)
+    return kept.sha256 if is_of_it else None
+
+
+def keep_digest(directory: int, file_name: str, sha256: str) -> None:
+    """Keep the digest of the image *file_name* of the open *directory*, as it is now. Raises OSError."""
+    status = os.stat(file_name, dir_fd=directory, follow_symlinks=False)
+    kept = _Kept(sha256, status.st_size, status.st_mtime_ns)
+    replace_file(directory, digest_file_of(file_name), msgspec.json.encode(kept))
+
+
+def replace_file(directory: int, file_name: str, content: bytes) -> None:
+    """Write a small file in the open *directory*; a power cut leaves the old or the new. Raises OSError."""
+    # Shorter than the name itself, which may have the last length that the file system takes.
+    temporary = file_name[:-1] + "~"
+    fd = os.open(
+        temporary,
+        os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC,
+        _FILE_MODE,
+        dir_fd=directory,
+    )
+    try:
+        try:
+            os.write(fd, content)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, file_name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError:
+        os.unlink(temporary, dir_fd=directory)
+        raise
+    os.fsync(directory)
