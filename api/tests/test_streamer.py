@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,3 +199,26 @@ async def test_without_languages_there_is_no_recognition(
             answer = await live.http.get("/api/streamer/snapshot?ocr=1")
             await live.refused(answer, 400, "OcrError")
             assert re.search("install tesseract-ocr", answer.text)
+
+
+async def test_who_goes_away_leaves_no_recognition_behind(
+    live: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid_file = tmp_path / "pid"
+    program = tmp_path / "tesseract"
+    program.write_text(f"#!/bin/sh\necho $$ >{pid_file}.new; mv {pid_file}.new {pid_file}; exec sleep 1000\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    async with live.websocket():
+        await streamer_state(live, online)
+        async with await live.raw_get("/api/streamer/snapshot?ocr=1"):
+            with trio.fail_after(30):
+                while not pid_file.exists():
+                    await trio.sleep(0.02)
+            # Everything else goes on meanwhile.
+            assert (await live.http.get("/api/streamer/snapshot")).status_code == 200
+        pid = int(pid_file.read_text())
+        with trio.fail_after(30), suppress(ProcessLookupError):
+            while True:
+                os.kill(pid, 0)
+                await trio.sleep(0.05)
