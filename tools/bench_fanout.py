@@ -1,4 +1,4 @@
-"""MJPEG to many clients while the screen changes all the time, with and without one that reads nothing."""
+"""Frames to many clients while the screen changes all the time, with and without one that reads nothing."""
 
 from __future__ import annotations
 
@@ -9,33 +9,42 @@ from trio_websocket import ConnectionClosed, connect_websocket_url
 
 from tools.bench_appliance import CREDENTIALS, HEADER_PAIRS, BenchAppliance
 
-BOUNDARY = b"--boundarydonotcross"
+# No byte of a JPEG picture's data is 255 without a 0 behind it, so each frame begins just once.
+FRAME = b"\xff\xd8\xff"
+MJPEG, MEDIA_SOCKET = "/streamer/stream", "/api/media/ws?video=jpeg"
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
 # Faster than the default 30 frames a second, so that no captured picture is like the one before.
 TYPING_INTERVAL_S = 1 / 60
 SETTLE_S = 1.5
 
 
-async def _open(appliance: BenchAppliance, *, receive_buffer: int | None = None) -> trio.SocketStream:
+async def _open(
+    appliance: BenchAppliance, path: str, *, receive_buffer: int | None = None
+) -> trio.SocketStream:
     plain = trio.socket.socket()
     if receive_buffer is not None:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     await plain.connect((appliance.host, appliance.port))
     headers = "".join(f"{name}: {value}\r\n" for name, value in CREDENTIALS.items())
+    headers += UPGRADE if path == MEDIA_SOCKET else ""
     stream = trio.SocketStream(plain)
-    await stream.send_all(f"GET /streamer/stream HTTP/1.1\r\nHost: bench\r\n{headers}\r\n".encode())
+    await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: bench\r\n{headers}\r\n".encode())
     return stream
 
 
 async def _count(stream: trio.SocketStream, counts: list[int], number: int) -> None:
     tail = b""
     while data := await stream.receive_some(1 << 18):
-        counts[number] += (tail + data).count(BOUNDARY)
-        tail = data[-(len(BOUNDARY) - 1) :]
+        counts[number] += (tail + data).count(FRAME)
+        tail = data[-(len(FRAME) - 1) :]
 
 
-async def _watch(appliance: BenchAppliance, clients: int, seconds: float, *, stalled: bool) -> str:
-    streams = [await _open(appliance) for _ in range(clients)]
-    extra = [await _open(appliance, receive_buffer=4096)] if stalled else []
+async def _watch(appliance: BenchAppliance, path: str, clients: int, seconds: float, *, stalled: bool) -> str:
+    streams = [await _open(appliance, path) for _ in range(clients)]
+    extra = [await _open(appliance, path, receive_buffer=4096)] if stalled else []
     counts = [0] * clients
     async with trio.open_nursery() as nursery:
         for number, stream in enumerate(streams):
@@ -50,8 +59,9 @@ async def _watch(appliance: BenchAppliance, clients: int, seconds: float, *, sta
     for stream in streams + extra:
         await trio.aclose_forcefully(stream)
     who = f"{clients} client{'s'[: clients > 1]}" + (" and a stalled one" if stalled else "")
+    who += " of the media socket" if path == MEDIA_SOCKET else ""
     return (
-        f"{who:<25} {min(rates):5.1f} to {max(rates):5.1f} fps each  {load * 100:5.1f} % CPU  "
+        f"{who:<45} {min(rates):5.1f} to {max(rates):5.1f} fps each  {load * 100:5.1f} % CPU  "
         f"{grown:+5.1f} MiB in {seconds:.0f} s"
     )
 
@@ -80,18 +90,21 @@ async def _measure(appliance: BenchAppliance, seconds: float, stalled_seconds: f
         nursery.start_soon(read)
         nursery.start_soon(type_all_the_time)
         await trio.sleep(SETTLE_S)
-        for clients, duration, stalled in (
-            (1, seconds, False),
-            (4, seconds, False),
-            (16, seconds, False),
-            (8, stalled_seconds, False),
-            (8, stalled_seconds, True),
+        for path, clients, duration, stalled in (
+            (MJPEG, 1, seconds, False),
+            (MJPEG, 4, seconds, False),
+            (MJPEG, 16, seconds, False),
+            (MJPEG, 8, stalled_seconds, False),
+            (MJPEG, 8, stalled_seconds, True),
+            (MEDIA_SOCKET, 1, seconds, False),
+            (MEDIA_SOCKET, 16, seconds, False),
+            (MEDIA_SOCKET, 8, seconds, True),
         ):
-            lines.append(await _watch(appliance, clients, duration, stalled=stalled))
+            lines.append(await _watch(appliance, path, clients, duration, stalled=stalled))
         nursery.cancel_scope.cancel()
     return lines
 
 
 def run(appliance: BenchAppliance, seconds: float, stalled_seconds: float) -> list[str]:
-    """Return a line for 1, 4 and 16 clients, and for 8 without and with a stalled one."""
+    """Return lines for 1 to 16 clients of MJPEG and of the media socket, without and with a stalled one."""
     return trio.run(_measure, appliance, seconds, stalled_seconds)

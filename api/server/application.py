@@ -187,10 +187,11 @@ class FrontApp(QuartTrio):
             raise ClientDisconnectedError from error
         if isinstance(error, Exception):
             return error
-        # A group with Cancelled in it: the cancellation must pass, the errors must not be lost with it.
+        # A group with Cancelled in it: the cancellation must pass, the errors must not be lost with it. That
+        # the client has gone as well is no news to whoever cancels.
         assert isinstance(error, BaseExceptionGroup)
-        passing, errors = error.split(lambda leaf: not isinstance(leaf, Exception) or is_disconnect(leaf))
-        if errors is not None:
+        passing, errors = error.split(lambda each: not isinstance(each, (Exception, BaseExceptionGroup)))
+        if errors is not None and not is_disconnect(errors):
             self.log_exception(ctx, (type(errors), errors, errors.__traceback__))  # type: ignore[arg-type] # typed for Exception
         assert passing is not None
         raise passing

@@ -355,3 +355,42 @@ async def test_an_upgrade_that_the_application_bungles_is_a_500(start: Any, bug:
     assert await client.is_closed()
     assert running.server.statistics().contained_errors == 0
     assert running.server.statistics().application_errors == (0 if bug == "returns" else 1)
+
+
+async def test_a_client_that_has_gone_beside_a_cancellation_is_no_error(
+    start: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when one task of a session waits for room and is told so, while the others are cancelled."""
+    from quart import websocket
+    from quart.wrappers.base import ClientDisconnectedError
+
+    from api.server import FrontApp
+
+    app = FrontApp("gone")
+    ended = trio.Event()
+
+    @app.websocket("/gone")
+    async def gone() -> None:
+        async def told_on_the_way_out() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise ClientDisconnectedError
+
+        await websocket.accept()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(told_on_the_way_out)
+                nursery.start_soon(trio.sleep_forever)
+        finally:
+            ended.set()
+
+    running = await start(app, limits=QUICK)
+    client = await running.connect()
+    assert (await client.upgrade("/gone")).startswith(b"HTTP/1.1 101")
+    await client.stream.aclose()
+    with trio.fail_after(20):
+        await ended.wait()
+    await running.until(lambda: running.server.statistics().open_connections == 0)
+    assert running.server.statistics().application_errors == 0
+    assert "error in the application" not in caplog.text
