@@ -77,7 +77,7 @@ type Factory = Callable[[Any, ChannelNeeds], ChannelDriver]
 
 
 def make_channel_driver(config: Any, needs: ChannelNeeds) -> ChannelDriver:
-    """Make the driver of *config*. Raises KeyError if its type has none, which `firmware.usable` refuses."""
+    """Make the driver of *config*; every type of the configuration has one."""
     return FACTORIES[type(config)](config, needs)
 
 

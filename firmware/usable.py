@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from firmware.boards.data import board_names
-from firmware.channel_drivers import FACTORIES
 from firmware.core.config.errors import ConfigurationError, Problem
 from firmware.core.config.tree import Position
 from firmware.settings import LoadedSettings
@@ -87,9 +86,6 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
             "kvmd/auth/external/type",
             f"expected none, as there is none yet, got {kvmd.auth.external.type!r}",
         )
-    for driver, config in kvmd.gpio.drivers.items():
-        if type(config) not in FACTORIES:
-            yield f"kvmd/gpio/drivers/{driver}/type", f"expected a type that is driven, got {config.type!r}"
     for name, path in (("certificate", farhand.tls.certificate), ("key", farhand.tls.key)):
         if path is not None:
             try:

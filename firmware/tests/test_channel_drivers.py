@@ -1,4 +1,4 @@
-"""The table of GPIO drivers, and what a configuration with a type that is not in it is told."""
+"""The table of GPIO drivers, and what a configuration is told about them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,6 @@ def made_types() -> set[str]:
 
 def test_every_type_of_the_configuration_has_a_driver() -> None:
     assert made_types() == set(DRIVER_TRAITS)
-
-
-def test_a_type_without_a_driver_is_refused_at_its_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(usable, "FACTORIES", {})
-    (tmp_path / "override.yaml").write_text(f"kvmd: {{gpio: {{drivers: {{mine: {OPTIONS % 'wol'}}}}}}}")
-    with pytest.raises(ConfigurationError, match=r"kvmd/gpio/drivers/mine/type: .*driven"):
-        usable.check(load(tmp_path))
 
 
 def test_every_type_in_the_table_is_made(tmp_path: Path) -> None:
