@@ -36,12 +36,18 @@ class DefaultEdid:
         self._seen = Observed()
         # One: a file that hangs keeps one thread, however often it is looked at.
         self._files = BlockingCalls(threads=1, deadline_s=FILE_DEADLINE_S)
+        self._looked = trio.Event()
         self.edid = Cell(self._own)
+
+    async def wait_looked(self) -> None:
+        """Wait until `edid` is what the file says, if it says anything."""
+        await self._looked.wait()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Follow the file until cancelled; started after the first look."""
         while True:
             await self.look()
+            self._looked.set()
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
             await trio.sleep(LOOK_INTERVAL_S)

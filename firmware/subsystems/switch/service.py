@@ -135,7 +135,9 @@ class SwitchService:
         """
         assert self._link is not None
         task_status.started()
+        # Before both are known, units would be given EDIDs that they are not to keep.
         await self._keeper.wait_loaded()
+        await self._default_edid.wait_looked()
         while True:
             self.heartbeats["switch.chain"].beat()
             try:

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,28 @@ async def test_the_default_edid_of_all_ports_changes_with_its_file(
         assert parsed is not None
         assert parsed.monitor_name == "Another"
         assert it.chain.units[1].edids[3] == build_edid(name="Another")
+
+
+async def test_units_are_never_given_an_edid_that_they_are_not_to_keep(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when files come slowly: each EDID is a write of flash memory, and a blink of the picture."""
+
+    async def slowly[T](call: Callable[[], T], **_options: object) -> T:
+        # The EDID's file more slowly than the settings.
+        await trio.sleep(3.0 if isinstance(call, partial) else 0.5)
+        return call()
+
+    monkeypatch.setattr("drivers.system.blocking.trio.to_thread.run_sync", slowly)
+    (tmp_path / "edid.hex").write_bytes(build_edid(name="Configured"))
+    async with bench(tmp_path, units=1) as it:
+        await it.settled()
+        assert it.chain.units[0].edids == [build_edid(name="Configured")] * 4
+        assert it.chain.units[0].edid_writes == 4
+    async with bench(tmp_path, units=1) as it:
+        it.chain.units[0].edids = [build_edid(name="Configured")] * 4
+        await it.settled()
+        assert it.chain.units[0].edid_writes == 0
 
 
 async def test_a_change_of_settings_shows_at_once(tmp_path: Path, autojump_clock: MockClock) -> None:
