@@ -35,8 +35,6 @@ class EmulatedSwitchChain:
         """A reason why the next request to a unit is refused, whatever it is."""
         self.deaf = False
         """Whether it hears and says nothing, although it is there."""
-        self.requests: list[Message] = []
-        """What it was asked, in order; for tests."""
         self._length = count
         self._decoder = FrameDecoder()
         self._now = 0.0
@@ -71,7 +69,6 @@ class EmulatedSwitchChain:
             except ValueError:
                 continue
             if self.present and not self.deaf:
-                self.requests.append(request)
                 self._answer(request)
         self._tell_changes()
 
