@@ -28,6 +28,9 @@ import firmware
 for module in (api, drivers, firmware):
     assert module.__file__ is not None
     assert pathlib.Path(module.__file__).is_relative_to(work), f"{module.__name__} came from {module.__file__}"
+from firmware.subsystems.hid.keymap_files import our_names
+
+assert len(our_names()) == 36, our_names()
 assert drivers.video.jpeg.backend() == "libjpeg-turbo", drivers.video.jpeg.backend()
 strays = [str(path.relative_to(work)) for path in (work / "site").rglob("*") if path.suffix in (".c", ".h", ".ts", ".tsx")]
 strays += [str(path.relative_to(work)) for path in (work / "site").rglob("tests")]

@@ -38,43 +38,52 @@ class KeyEvent(NamedTuple):
     pressed: bool
 
 
-def key_events(text: str, keymap: Keymap) -> Iterator[KeyEvent]:
-    """Yield the events that type *text*; Shift and AltGr stay down as long as the next key wants them."""
-    shift = altgr = False
-    for stroke in _strokes(text.translate(_SUBSTITUTES), keymap):
-        if shift != stroke.shift:
-            shift = stroke.shift
-            yield KeyEvent(SHIFT, shift)
-        if altgr != stroke.altgr:
-            altgr = stroke.altgr
-            yield KeyEvent(ALTGR, altgr)
-        yield KeyEvent(stroke.key, True)
-        yield KeyEvent(stroke.key, False)
-    if shift:
-        yield KeyEvent(SHIFT, False)
-    if altgr:
-        yield KeyEvent(ALTGR, False)
+class TextEvents:
+    """Turns text that comes in pieces into events; Shift and AltGr stay down as long as they are wanted."""
+
+    def __init__(self, keymap: Keymap) -> None:
+        self._keymap = keymap
+        self._shift = self._altgr = False
+        # The last letter waits for the accents that may follow it.
+        self._letter = ""
+
+    def feed(self, text: str) -> list[KeyEvent]:
+        """Take the next piece and return the events that are certain by now."""
+        events: list[KeyEvent] = []
+        for character in text.translate(_SUBSTITUTES):
+            if self._letter and unicodedata.combining(character) and not self._keymap.strokes_of(character):
+                composed = unicodedata.normalize("NFC", self._letter + character)
+                if len(composed) == 1 and self._keymap.strokes_of(composed):
+                    self._letter = composed
+            else:
+                events += self._typed(self._letter)
+                self._letter = character
+        return events
+
+    def end(self) -> list[KeyEvent]:
+        """Return the events that are left: of the last character, and of modifiers that are still down."""
+        events = [*self._typed(self._letter), *self._held(Stroke(SPACE))]
+        self._letter = ""
+        return events
+
+    def _typed(self, character: str) -> Iterator[KeyEvent]:
+        fixed = _FIXED.get(character)
+        for stroke in self._keymap.strokes_of(character) if fixed is None else (fixed,):
+            yield from self._held(stroke)
+            yield KeyEvent(stroke.key, True)
+            yield KeyEvent(stroke.key, False)
+
+    def _held(self, stroke: Stroke) -> Iterator[KeyEvent]:
+        """Bring the modifiers to where *stroke* wants them."""
+        if self._shift != stroke.shift:
+            self._shift = stroke.shift
+            yield KeyEvent(SHIFT, stroke.shift)
+        if self._altgr != stroke.altgr:
+            self._altgr = stroke.altgr
+            yield KeyEvent(ALTGR, stroke.altgr)
 
 
-def _strokes(text: str, keymap: Keymap) -> Iterator[Stroke]:
-    for character in _characters(text, keymap):
-        if character in _FIXED:
-            yield _FIXED[character]
-        else:
-            yield from keymap.strokes_of(character)
-
-
-def _characters(text: str, keymap: Keymap) -> Iterator[str]:
-    """Yield the characters of *text*, with an accent that no key types put on the letter before it."""
-    letter = ""
-    for character in text:
-        if letter and unicodedata.combining(character) and not keymap.strokes_of(character):
-            composed = unicodedata.normalize("NFC", letter + character)
-            if len(composed) == 1 and keymap.strokes_of(composed):
-                letter = composed
-            continue
-        if letter:
-            yield letter
-        letter = character
-    if letter:
-        yield letter
+def key_events(text: str, keymap: Keymap) -> list[KeyEvent]:
+    """Return the events that type all of *text*."""
+    typing = TextEvents(keymap)
+    return [*typing.feed(text), *typing.end()]

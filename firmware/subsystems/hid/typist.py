@@ -13,7 +13,10 @@ import trio
 from firmware.core.errors import OperationError
 from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
-from firmware.subsystems.hid.text_events import key_events
+from firmware.subsystems.hid.text_events import KeyEvent, TextEvents
+
+# A piece takes about a millisecond: a mebibyte that no key types must not hold up everything else.
+PIECE_CHARS = 1024
 
 
 class HidTypingInterruptedError(OperationError):
@@ -38,33 +41,41 @@ class Typist:
         *delay_s* passes before each event, those of Shift and AltGr too. Whoever is cancelled stops typing
         and releases what it holds. Raises HidTypingInterruptedError.
         """
-        chosen = await self.keymaps.get(keymap)
-        hid = self._hid
+        typing = TextEvents(await self.keymaps.get(keymap))
         async with self._turn:
             self.texts += 1
-            discarded = hid.key_events_discarded
+            discarded = self._hid.key_events_discarded
             held: list[str] = []
             try:
-                for key, pressed in key_events(text, chosen):
-                    if delay_s:
-                        await trio.sleep(delay_s)
-                    if pressed:
-                        # A release-all between two keys must not make the rest of a text small letters.
-                        for modifier in held:
-                            if not hid.holds(modifier):
-                                await hid.send_key(modifier, True)
-                        held.append(key)
-                    else:
-                        held.remove(key)
-                    await hid.send_key(key, pressed)
-                    self.events_sent += 1
-                    if hid.key_events_discarded != discarded:
-                        raise HidTypingInterruptedError(
-                            "expected nobody to release all keys meanwhile, got a reset, or a session that"
-                            " opened or closed: the text was typed in part"
-                        )
+                for start in range(0, len(text), PIECE_CHARS):
+                    events = typing.feed(text[start : start + PIECE_CHARS])
+                    await self._send(events, held, delay_s, discarded)
+                await self._send(typing.end(), held, delay_s, discarded)
             finally:
-                hid.release_nowait(reversed(held))
+                self._hid.release_nowait(reversed(held))
+
+    async def _send(self, events: list[KeyEvent], held: list[str], delay_s: float, discarded: int) -> None:
+        """Send *events*; *held* is what typing holds down, for whoever has to release it."""
+        hid = self._hid
+        await trio.lowlevel.checkpoint()
+        for key, pressed in events:
+            if delay_s:
+                await trio.sleep(delay_s)
+            if pressed:
+                # A release-all between two keys must not make the rest of a text small letters.
+                for modifier in held:
+                    if not hid.holds(modifier):
+                        await hid.send_key(modifier, True)
+                held.append(key)
+            else:
+                held.remove(key)
+            await hid.send_key(key, pressed)
+            self.events_sent += 1
+            if hid.key_events_discarded != discarded:
+                raise HidTypingInterruptedError(
+                    "expected nobody to release all keys meanwhile, got a reset, or a session that opened or"
+                    " closed: the text was typed in part"
+                )
 
     def statistics(self) -> dict[str, int]:
         """Return counts since the start: texts, and the key events that they were."""

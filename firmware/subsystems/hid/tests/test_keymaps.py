@@ -23,7 +23,7 @@ from firmware.core.errors import ValidatorError
 from firmware.subsystems.hid.keymap import Keymap, KeymapError, make_keymap
 from firmware.subsystems.hid.keymap import Layout as OurLayout
 from firmware.subsystems.hid.keymap_files import MAX_FILE_BYTES, Keymaps, our_names
-from firmware.subsystems.hid.text_events import _FIXED, _SUBSTITUTES, KeyEvent, key_events
+from firmware.subsystems.hid.text_events import _FIXED, _SUBSTITUTES, KeyEvent, TextEvents, key_events
 
 ROOT = Path(__file__).parents[4]
 COMPILED = Path(__file__).parent / "data/xkb.tar.xz"
@@ -106,7 +106,7 @@ def test_events_are_those_of_the_vectors(case: dict[str, Any], keymaps: dict[str
 
 def test_beyond_the_reference_an_em_dash_is_two_hyphens(keymaps: dict[str, Keymap]) -> None:
     minus = [KeyEvent("Minus", True), KeyEvent("Minus", False)]
-    assert list(key_events("\N{EM DASH}", keymaps["en-us"])) == minus * 2
+    assert key_events("\N{EM DASH}", keymaps["en-us"]) == minus * 2
 
 
 def test_beyond_the_reference_the_danish_capital_is_typed(keymaps: dict[str, Keymap]) -> None:
@@ -187,7 +187,11 @@ def test_any_text_is_read_back_without_what_cannot_be_typed(
     untypeable = st.sampled_from("\r\0\x1b\ue000\U000f0000")
     text = "".join(data.draw(st.lists(typeable | untypeable, max_size=60)))
     expected = "".join(c for c in text if c in keymap.strokes or c in _FIXED)
-    events = list(key_events(text, keymap))
+    events = key_events(text, keymap)
+    typing, pieces = TextEvents(keymap), []
+    for character in text:
+        pieces += typing.feed(character)
+    assert pieces + typing.end() == events
     assert hosts.read(name, events) == expected
     held: set[str] = set()
     for key, pressed in events:
@@ -208,6 +212,14 @@ def test_accents_behind_their_letters_are_put_together(
     decomposed = unicodedata.normalize("NFD", text)
     assert decomposed != text
     assert hosts.read(name, key_events(decomposed, keymaps[name])) == text
+
+
+def test_an_accent_may_come_in_another_piece_than_its_letter(
+    keymaps: dict[str, Keymap], hosts: Hosts
+) -> None:
+    typing = TextEvents(keymaps["de"])
+    events = typing.feed("xa") + typing.feed("\u0308y") + typing.end()
+    assert hosts.read("de", events) == "xäy"
 
 
 def test_an_accent_that_no_key_types_is_left_out(keymaps: dict[str, Keymap], hosts: Hosts) -> None:

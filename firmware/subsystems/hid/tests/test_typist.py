@@ -97,6 +97,23 @@ async def test_long_texts_wait_for_the_device_and_lose_nothing(autojump_clock: M
     assert text_of(ports.keyboard.reports).replace("\r", "\n") == text
 
 
+async def test_a_long_text_that_no_key_types_does_not_hold_up_others(ports: Any) -> None:
+    turns = 0
+    async with typing(ports) as (typist, _), trio.open_nursery() as nursery:
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await trio.lowlevel.checkpoint()
+                turns += 1
+
+        nursery.start_soon(count)
+        await typist.type_text("\r" * 1024 * 200, "en-us")
+        nursery.cancel_scope.cancel()
+    assert turns >= 200
+    assert ports.keyboard.reports == []
+
+
 async def test_two_texts_are_typed_one_after_the_other(autojump_clock: MockClock, ports: Any) -> None:
     async with typing(ports) as (typist, _):
         async with trio.open_nursery() as nursery:
