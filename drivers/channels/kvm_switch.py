@@ -162,12 +162,15 @@ class KvmSwitchDriver:
             before = self._reports
             await self._send(self._wire.select(port))
             await trio.sleep(self._pace.settle_s)
-            if self._wire.confirms and await self._reported(port, before):
+            if not self._wire.confirms:
+                await self._send(self._wire.query)
+            # Of this port, since answers to earlier questions may still be on their way.
+            if await self._reported(port, before):
                 return
-            if self._wire.query:
+            if self._wire.confirms and self._wire.query:
                 await self._ask()
-            if self._reports > before and self._port == port:
-                return
+                if self._port == port:
+                    return
         if self._reports == first:
             raise self._silent()
         where = "none" if self._port is None else str(self._port)

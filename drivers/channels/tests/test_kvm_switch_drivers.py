@@ -18,6 +18,7 @@ from peers.kvm_switches import ExtronSwitch, EzcooSwitch, Hk4401Switch, KvmSwitc
 from peers.serial_line import DEADLINE_S, Cable, Pty, ending_of, play, playing, until
 from peers.tcp_device import tcp_device
 
+from drivers.channels import kvm_switch
 from drivers.channels.extron import ExtronDriver
 from drivers.channels.ezcoo import EzcooDriver
 from drivers.channels.kvm_switch import KvmSwitchDriver
@@ -108,6 +109,17 @@ async def test_pins_are_the_buttons_of_a_radio(kind: Kind, pty: Pty) -> None:
             assert await selected(driver) == [port]
 
 
+async def test_late_answers_to_earlier_questions_are_no_answers_to_a_selection(pty: Pty) -> None:
+    """It asks when it begins and right after it, and each question has two answers."""
+    switch = EzcooSwitch(port=1, protocol=2, deaf=False)
+    driver = EzcooDriver([], device=pty.path, read_timeout_s=AMPLE_S, protocol=2)
+    async with playing(switch, driver.run, pty.master, Cable(late_replies=1000, late_s=0.03)):
+        for port in (2, 3, 0):
+            await driver.write(str(port), True)
+            assert switch.port == port
+            assert await selected(driver) == [port]
+
+
 @each_kind
 async def test_off_does_nothing(kind: Kind, pty: Pty) -> None:
     switch = kind.switch(1)
@@ -160,7 +172,7 @@ async def test_a_press_at_the_switch_is_told(kind: Kind, pty: Pty) -> None:
     switch = kind.switch(1)
     driver = kind.make(pty.path, [], AMPLE_S)
     async with playing(switch, driver.run, pty.master), driver.changes() as changes:
-        await driver.write("1", True)
+        await driver.write("2", True)
         os.write(pty.master, switch.press(3))
         with trio.fail_after(DEADLINE_S):
             while await selected(driver) != [3]:
@@ -250,7 +262,7 @@ async def test_a_mute_switch_ends_the_driver(kind: Kind, pty: Pty) -> None:
 @pytest.mark.parametrize("kind", [kind for name, kind in KINDS.items() if name != "xh_hk4401"])
 async def test_a_switch_that_is_off_from_the_start(kind: Kind, pty: Pty) -> None:
     """But for the XH-HK4401, which cannot be asked: it is there until it fails."""
-    driver = kind.make(pty.path, [], SHORT_S)
+    driver = kind.make(pty.path, [], 0.05)
     with trio.fail_after(AMPLE_S), pytest.raises(DeviceTimeoutError, match="is it on"):
         await driver.run()
 
@@ -290,17 +302,17 @@ async def test_a_cable_that_is_pulled_and_returns_moves_nothing(kind: Kind, pty:
         other.unplug()
 
 
-async def test_an_xh_hk4401_that_falls_silent_is_gone(pty: Pty) -> None:
+async def test_an_xh_hk4401_that_falls_silent_is_gone(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kvm_switch, "BEAT_S", 0.1)
     switch = Hk4401Switch(port=1)
-    driver = XhHk4401Driver([], device=pty.path, read_timeout_s=0.15)
+    switch.stale_after_s = 0.11
+    driver = XhHk4401Driver([], device=pty.path, read_timeout_s=0.1)
 
     async def spoil() -> None:
-        # A second of its habit, which it has to have for its silence to mean something.
-        for _ in range(3):
-            await trio.sleep(0.55)
+        # Its habit, which it has to have for its silence to mean something.
+        await until(lambda: driver._beats)
         switch.stale_after_s = float("inf")
 
-    switch.stale_after_s = 0.51
     error = await ending_of(switch, driver.run, pty.master, Cable(), spoil)
     assert isinstance(error, DeviceTimeoutError)
     assert "has reported nothing for" in str(error)
