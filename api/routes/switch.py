@@ -29,7 +29,12 @@ from firmware.core.validators import (
 from firmware.core.validators.switch import DEFAULT
 from firmware.state.switch import SwitchState
 from firmware.subsystems.switch.service import Action, SwitchService
-from firmware.subsystems.switch.settings import BUTTONS, Button, SwitchUnknownEdidError
+from firmware.subsystems.switch.settings import (
+    BUTTONS,
+    Button,
+    SwitchTooManyEdidsError,
+    SwitchUnknownEdidError,
+)
 
 _PORT_MEANING: Final = "a 0-based port, or unit.channel counted from 1; one that is not there is ignored"
 _valid_unit: Final = partial(valid_int, minimum=0)
@@ -211,6 +216,7 @@ def _edids(switch: SwitchService) -> list[Route]:
             params=(NEW_NAME, NEW_DATA),
             summary="keep an EDID",
             answers=(Answer(CreatedEdid),),
+            errors=(SwitchTooManyEdidsError,),
         ),
         post(
             "/api/switch/edids/change",

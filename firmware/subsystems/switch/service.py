@@ -308,7 +308,10 @@ class SwitchService:
         self._change(settings.with_colours(colours))
 
     async def create_edid(self, name: str, data: str) -> str:
-        """Keep an EDID (256 or 512 hexadecimal digits) and return its new identifier."""
+        """Keep an EDID (256 or 512 hexadecimal digits) and return its new identifier.
+
+        Raises SwitchTooManyEdidsError.
+        """
         settings = await self._settings()
         edid_id = str(uuid.uuid4())
         self._change(settings.with_edid(edid_id, StoredEdid(name, data)))

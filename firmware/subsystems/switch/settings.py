@@ -18,6 +18,8 @@ PORTS: Final = MAX_UNITS * PORTS_PER_UNIT
 DEFAULT_EDID: Final = "default"
 DEFAULT_EDID_NAME: Final = "Default"
 DEFAULT_DUMMY: Final = True
+EDIDS_MAX: Final = 256
+"""Every client is sent all of them, and their file is read in one piece; a chain has twenty ports."""
 
 type Button = Literal["power", "power_long", "reset"]
 BUTTONS: Final[tuple[Button, ...]] = ("power", "power_long", "reset")
@@ -25,6 +27,10 @@ BUTTONS: Final[tuple[Button, ...]] = ("power", "power_long", "reset")
 
 class SwitchUnknownEdidError(OperationError):
     """There is no EDID with that identifier."""
+
+
+class SwitchTooManyEdidsError(OperationError):
+    """There is no room for another EDID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,14 @@ class SwitchSettings:
     # -- changing --------------------------------------------------------------------------------------------
 
     def with_edid(self, edid_id: str, edid: StoredEdid) -> SwitchSettings:
-        """Return the same with another EDID, new or instead of the one with that identifier."""
+        """Return the same with another EDID, new or instead of the one with that identifier.
+
+        Raises SwitchTooManyEdidsError.
+        """
+        if edid_id not in self.edids and len(self.edids) >= EDIDS_MAX:
+            raise SwitchTooManyEdidsError(
+                f"expected at most {EDIDS_MAX} EDIDs, got another one; remove one that no port has"
+            )
         return replace(self, edids={**self.edids, edid_id: edid})
 
     def changed_edid(self, edid_id: str, *, name: str | None, data: str | None) -> SwitchSettings:

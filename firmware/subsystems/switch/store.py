@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,7 +67,7 @@ class SwitchStore:
         }
         return SwitchSettings(
             edids=self._read(EDIDS, _edid_id, _edid),
-            port_edids=self._read(PORT_EDIDS, _port, valid_switch_edid_id),
+            port_edids=self._read(PORT_EDIDS, _port, partial(valid_switch_edid_id, default_allowed=True)),
             dummies=self._read(DUMMIES, _port, valid_bool),
             names=self._read(NAMES, _port, valid_switch_port_name),
             click_delays={button: delays for button, delays in given_delays.items() if delays},

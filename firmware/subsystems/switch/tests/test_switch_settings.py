@@ -20,8 +20,10 @@ from firmware.core.validators import valid_switch_port
 from firmware.state.switch import ClickDelays
 from firmware.subsystems.switch.settings import (
     BUTTONS,
+    EDIDS_MAX,
     StoredEdid,
     SwitchSettings,
+    SwitchTooManyEdidsError,
     SwitchUnknownEdidError,
     virtual_port,
 )
@@ -122,6 +124,25 @@ def test_an_edid_that_is_not_there_is_refused(change: Callable[[SwitchSettings],
 
 def test_an_edid_of_a_port_that_got_lost_is_the_default_one() -> None:
     assert SwitchSettings(port_edids={2: ID}).edid_id(2) == "default"
+
+
+def test_there_is_an_end_to_how_many_edids_are_kept() -> None:
+    settings = SwitchSettings(edids={str(number): EDID for number in range(EDIDS_MAX)})
+    with pytest.raises(SwitchTooManyEdidsError, match=f"at most {EDIDS_MAX} EDIDs"):
+        settings.with_edid(ID, EDID)
+    assert settings.changed_edid("0", name="Other", data=None).edids["0"].name == "Other"
+    assert ID in settings.without_edid("0").with_edid(ID, EDID).edids
+
+
+def test_as_many_edids_as_may_be_are_loaded_again(tmp_path: Path) -> None:
+    """With names that take as many bytes in the file as any can."""
+    many = {
+        f"0f8fad5b-d9cb-469f-a165-{number:012x}": StoredEdid("\U0001f5b5" * 255, EDID.data)
+        for number in range(EDIDS_MAX)
+    }
+    settings = SwitchSettings(edids=many)
+    SwitchStore(tmp_path).save(settings)
+    assert SwitchStore(tmp_path).load() == settings
 
 
 def test_colours_of_roles() -> None:
