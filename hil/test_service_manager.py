@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 DEADLINE_S = 60
@@ -58,3 +65,39 @@ def test_it_is_told_of_readiness_of_life_and_of_the_end(
         manager.next_with("WATCHDOG=1")
     assert appliance.stop() == 0
     manager.next_with("STOPPING=1")
+
+
+def test_in_the_journal_it_writes_no_times_and_reads_its_log_from_there(tmp_path: Path) -> None:
+    """As under systemd: its output is named in JOURNAL_STREAM, and journalctl is in the path."""
+    journalctl = tmp_path / "bin/journalctl"
+    journalctl.parent.mkdir()
+    record = json.dumps(
+        {"__REALTIME_TIMESTAMP": "1749595088000000", "UNIT": "farhand.service", "MESSAGE": "hi"}
+    )
+    journalctl.write_text(f"#!/bin/sh\necho '{record}'\n")
+    journalctl.chmod(0o755)
+    written = tmp_path / "stream"
+    with written.open("w") as stream:
+        status = os.fstat(stream.fileno())
+        environment = {
+            **os.environ,
+            "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}",
+            "PATH": f"{journalctl.parent}:{os.environ['PATH']}",
+        }
+        command = [str(Path(sys.executable).with_name("farhand")), "run", "--board", "emulated"]
+        command += ["--http", "127.0.0.1:0", "--https", "", "--state", str(tmp_path / "state")]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=stream, text=True, env=environment
+        ) as process:
+            try:
+                assert process.stdout is not None
+                (url,) = re.findall(r"http://\S+", process.stdout.readline())
+                headers = {"X-KVMD-User": "admin", "X-KVMD-Passwd": "admin"}
+                answer = httpx.get(f"{url}api/log", headers=headers, timeout=DEADLINE_S)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(DEADLINE_S) == 0
+    assert re.fullmatch(r"\[2025-06-1\d \d\d:\d\d:08 farhand\.service\] --- hi\r\n", answer.text)
+    assert (
+        "firmware.appliance                INFO --- stopping on SIGTERM" in written.read_text().splitlines()
+    )
