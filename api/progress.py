@@ -13,11 +13,13 @@ import msgspec
 import trio
 from quart import Response
 
-from api.routing import Call
+from api.routing import Call, media
 from drivers.errors import DriverError
 from firmware.core.errors import OperationError
 
 MEDIA_TYPE: Final = "application/x-ndjson"
+PROGRESS: Final = media(MEDIA_TYPE, "an envelope a line, CRLF, as it goes on; the last one is the outcome")
+"""What routes that answer so declare as their answer."""
 
 PROGRESS_S: Final = 2.0
 """How often progress is told (contract http.md 4.6, write_remote); also tells proxies that we are alive."""

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 MIB = 1 << 20
 LENGTH = 60 * MIB
 DEADLINE_S = 120
@@ -40,6 +42,8 @@ def send_until_killed(appliance: Any, upload: str, content: bytes, seen: Callabl
         appliance.process.wait()
 
 
+# Two starts of a process, and 60 MiB through it: a checkpoint's worth and more.
+@pytest.mark.slow
 def test_an_upload_goes_on_after_a_kill_and_ends_byte_for_byte(
     start_appliance: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from quart import Response
 
 from api.params import Param
-from api.progress import MEDIA_TYPE, answer_with_progress
+from api.progress import PROGRESS, answer_with_progress
 from api.routes.msd import (
     ALWAYS,
     PLAIN_TEXT,
@@ -19,7 +19,7 @@ from api.routes.msd import (
     new_image_name,
     plain_text,
 )
-from api.routing import Access, Call, Route, media
+from api.routing import Access, Call, Route
 from drivers.ports import RemoteFiles
 from firmware.core.validators import valid_bool, valid_float, valid_http_url
 from firmware.subsystems.msd.errors import ClientConnectorError, ClientError, ClientResponseError
@@ -62,9 +62,7 @@ def msd_remote_routes(msd: MsdService, files: RemoteFiles) -> list[Route]:
             write_remote,
             (URL, IMAGE, PREFIX, INSECURE, TIMEOUT, REMOVE_INCOMPLETE, SHA256),
             "take in an image from another server",
-            answers=(
-                media(MEDIA_TYPE, "an envelope a line, CRLF, as it goes on; the last one is the outcome"),
-            ),
+            answers=(PROGRESS,),
             errors=(*ALWAYS, *WRITING, ClientError, ClientConnectorError, ClientResponseError),
         )
     ]

@@ -7,9 +7,9 @@ from functools import partial
 import msgspec
 from quart import Response
 
-from api.progress import MEDIA_TYPE, answer_with_progress
+from api.progress import PROGRESS, answer_with_progress
 from api.routes.msd import ALWAYS, IMAGE
-from api.routing import Access, Call, Route, media
+from api.routing import Access, Call, Route
 from firmware.state.msd import CheckState
 from firmware.subsystems.msd.errors import (
     MsdConnectedError,
@@ -41,9 +41,7 @@ def msd_verify_routes(msd: MsdService) -> list[Route]:
             verify,
             (IMAGE,),
             "compare an image with its digest; one without a digest is given one",
-            answers=(
-                media(MEDIA_TYPE, "an envelope a line, CRLF, as it goes on; the last one is the outcome"),
-            ),
+            answers=(PROGRESS,),
             errors=(
                 *ALWAYS,
                 MsdUnknownImageError,

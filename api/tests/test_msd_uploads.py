@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from firmware.subsystems.msd import partial_image, uploads
+from firmware.subsystems.msd.errors import MsdPermissionsError
 
 CONTENT = random.Random(4).randbytes(3_000_001)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -251,6 +252,28 @@ async def test_more_than_was_announced_is_refused_and_what_fits_is_kept(
     assert offset < len(CONTENT)
     assert await tus.send(upload, offset, CONTENT[offset:]) == len(CONTENT)
     assert content_of(images) == CONTENT
+
+
+async def test_what_is_hashed_is_what_is_on_the_disk_even_if_a_client_sends_something_else_again(
+    tus: Tus, live: Any, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await tus.create()
+
+    def refuse(*_: object) -> None:
+        raise MsdPermissionsError("the disk is read-only now")
+
+    monkeypatch.setattr(partial_image.PartialImage, "complete", refuse)
+    await live.refused(await tus.patch(upload, 0, CONTENT), 400, "MsdPermissionsError")
+    monkeypatch.undo()
+    # All of it came and was hashed, but it was not the end: the last byte is asked for again.
+    offset = await tus.offset(upload)
+    assert offset == len(CONTENT) - 1
+    last = bytes([CONTENT[-1] ^ 1])
+    assert await tus.send(upload, offset, last) == len(CONTENT)
+    content = content_of(images)
+    assert content == CONTENT[:-1] + last
+    found = (await live.msd())["storage"]["images"]["a.img"]
+    assert (found["complete"], found["sha256"]) == (True, hashlib.sha256(content).hexdigest())
 
 
 async def test_an_upload_can_be_given_up(tus: Tus, live: Any, images: Path) -> None:

@@ -124,6 +124,9 @@ class ResumableUploads:
             raise MsdUploadOffsetError(f"expected the offset {record.offset}, got {offset}")
         if upload in self._parts:
             raise MsdIsBusyError("another request goes on with this upload")
+        if upload in self._hashes and self._hashes[upload].position > offset:
+            # What was hashed comes once more, and nobody knows whether it is the same.
+            del self._hashes[upload]
         part = self._parts[upload] = _Part()
         try:
             with part.scope:
@@ -180,7 +183,7 @@ class ResumableUploads:
             storage.show(writer.state)
             appending = Appending(writer)
             # A part with a checksum is hashed when it is known to be right: what was hashed stays so.
-            hashing = self._hash_of(storage.root, record.id, name) if checksum is None else None
+            hashing = self._hash_of(storage.root, name, record) if checksum is None else None
             async with writer.pumping(threads, hashing):
                 yield appending
             await threads.run(file.end_part)
@@ -193,7 +196,7 @@ class ResumableUploads:
     async def _finish(
         self, root: Path, file: PartialImage, name: str, record: UploadRecord, threads: DiskThreads
     ) -> None:
-        hashing, hash_threads = self._hash_of(root, record.id, name), DiskThreads(f"the digest of {name}")
+        hashing, hash_threads = self._hash_of(root, name, record), DiskThreads(f"the digest of {name}")
         try:
             while hashing.position < record.length:
                 await hash_threads.run(partial(hashing.advance, record.length))
@@ -251,11 +254,12 @@ class ResumableUploads:
             return
         raise MsdIsBusyError("the last part of the upload is still being put on the disk; try again")
 
-    def _hash_of(self, root: Path, upload: str, name: str) -> FileHash:
-        hashing = self._hashes.get(upload)
+    def _hash_of(self, root: Path, name: str, record: UploadRecord) -> FileHash:
+        """Return the hash of what has come of an upload before the part that is being taken in."""
+        hashing = self._hashes.get(record.id)
         if hashing is None:
             hashing = FileHash(root, name)
-            _remember(self._hashes, upload, hashing)
+            _remember(self._hashes, record.id, hashing)
         return hashing
 
     def _forget(self, upload: str) -> None:
