@@ -194,6 +194,27 @@ async def test_a_lone_change_of_leds_waits_for_others(tmp_path: Path, autojump_c
         assert times == [pytest.approx(0.01 + ATX_HOLD_S, abs=0.05)]
 
 
+async def test_a_button_is_busy_for_as_long_as_it_is_pressed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with bench(tmp_path) as it:
+        await it.settled()
+        await it.switch.atx_power(2.1, "on")
+        # On its way, and then pressed: another one would be one too many.
+        await it.switch.atx_click(4, "reset")
+        await trio.sleep(ATX_HOLD_S + 0.1)
+        assert it.state.atx.busy == (False,) * 4 + (True,) + (False,) * 3
+        assert it.state.atx.leds.power == it.state.atx.busy
+        await it.switch.atx_click(4, "power_long")
+        await trio.sleep(1.0)
+        assert not any(it.state.atx.busy)
+        await it.switch.atx_power(4, "on")
+        await it.switch.atx_power(4, "off_hard")
+        await trio.sleep(6.0)
+        assert not any(it.state.atx.leds.power)
+        assert it.chain.units[1].computers[0].presses == [("power", 500), ("power", 5500)]
+
+
 async def test_the_default_edid_of_all_ports_changes_with_its_file(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
