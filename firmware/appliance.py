@@ -16,6 +16,7 @@ from pathlib import Path
 import trio
 
 from api.app import Application
+from api.redfish.task_list import TaskList
 from api.routing import Route
 from api.server import Listeners, Server, ServerConfig
 from api.ws.hub import Hub
@@ -60,6 +61,7 @@ class Appliance:
     typist: Typist
     atx: AtxService
     boot: BootService
+    redfish_tasks: TaskList
     gpio: GpioService
     msd: MsdService
     streamer: StreamerService
@@ -84,6 +86,7 @@ class Appliance:
             "hid": self.hid.run,
             "atx": self.atx.run,
             "boot": self.boot.run,
+            "redfish": self.redfish_tasks.run,
             "gpio": self.gpio.run,
             "msd": self.msd.run,
             "streamer": self.streamer.run,

@@ -167,9 +167,9 @@ async def compose(
         reset_switch=board.reset_switch,
         supervisor=supervisor,
     )
-    boot = make_boot(loaded, atx=atx, hid=hid, state_dir=state_dir)
     msd = await make_mass_storage(loaded, board, supervisor, state_dir)
     uploads = ResumableUploads(msd)
+    boot = make_boot(loaded, atx=atx, hid=hid, msd=msd, state_dir=state_dir)
     streamer = StreamerService(kvmd.streamer, source=board.video, supervisor=supervisor)
     switch = SwitchService(
         kvmd.switch, link=board.switch, directory=state_dir / "switch", supervisor=supervisor
@@ -218,6 +218,16 @@ async def compose(
             "front": asdict(server.statistics()),
         }
 
+    redfish = make_redfish_handles(
+        atx=atx,
+        boot=boot,
+        auth=auth,
+        info=info,
+        msd=msd,
+        switch=switch,
+        log=log,
+        addresses=lambda: server.addresses,
+    )
     routes: list[Route] = [
         *auth_routes(auth, allow_redirects=kvmd.auth.allow_redirects),
         *info_routes(info),
@@ -232,9 +242,7 @@ async def compose(
         *switch_routes(switch),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
-        *redfish_routes(
-            make_redfish_handles(atx=atx, boot=boot, auth=auth, info=info, addresses=lambda: server.addresses)
-        ),
+        *redfish_routes(redfish),
         *metrics_routes(
             Measured(
                 atx=atx,
@@ -273,6 +281,7 @@ async def compose(
         typist=typist,
         atx=atx,
         boot=boot,
+        redfish_tasks=redfish.tasks,
         gpio=gpio,
         msd=msd,
         streamer=streamer,

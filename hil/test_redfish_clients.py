@@ -56,9 +56,18 @@ def test_dmtfs_library_walks_the_tree_in_a_session(secure: Any) -> None:
 
 
 def test_openstacks_sushy(secure: Any) -> None:
-    report = run_client(secure, "openstack_sushy.py")
+    context = ssl.create_default_context(cafile=str(certificate_of(secure)))
+    headers = {"X-KVMD-User": secure.user, "X-KVMD-Passwd": secure.password}
+    with httpx.Client(base_url=secure.url, verify=context, headers=headers, timeout=30) as client:
+        answer = client.post("/api/msd/write?image=sticks/rescue.img", content=bytes(range(256)) * 256)
+        assert answer.status_code == 200, answer.text
+    report = run_client(secure, "openstack_sushy.py", "sticks/rescue.img")
     assert report["identity"] == "0"
-    assert report["power"] == ["On", "Off"]
+    assert report["power"] == ["On", "Off", "On"]
+    assert report["manager"] == ["BMC", "BMC"]
+    assert report["drive"] == ["sticks/rescue.img", True, False]
+    assert report["ejected"] == [None, False]
+    assert "missing.iso" in report["refusal"]
     assert report["boot"] == ["Pxe", "Once"]
     assert report["boot_allowed"] == ["BiosSetup", "Cd", "Hdd", "None", "Pxe", "Usb"]
 
@@ -88,6 +97,9 @@ def test_dmtfs_validator_finds_nothing_wrong(secure: Any, tmp_path: Path) -> Non
     print(f"Redfish validator: {passed} passed, {warned} warnings, {failed} failed, {not_tested} not tested")
     [log] = (tmp_path / "logs").glob("*/*.log")
     findings = [line for line in log.read_text().splitlines() if re.search(r" - (FAIL|WARN) - ", line)]
-    assert (warned, failed, findings) == (0, 0, []), "\n".join(findings)
+    # PiKVM's clients look for virtual media at the manager, from where Redfish has moved it meanwhile.
+    unexpected = [line for line in findings if "Deprecated" not in line or "/VirtualMedia" not in line]
+    assert (failed, unexpected) == (0, []), "\n".join(findings)
+    assert warned == len(findings) - failed
     assert passed > 200
     assert ended.returncode == 0

@@ -6,7 +6,7 @@ Clients of the reference read `ok` and `result` (contract http.md 4.8), Redfish 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -73,7 +73,7 @@ def message_of(error: OperationError | None, status: int, uri: str) -> BaseMessa
     return _BY_STATUS.get(status, BaseMessage("GeneralError"))
 
 
-def error_document(name: str, text: str, status: int, message: BaseMessage) -> dict[str, object]:
+def error_document(name: str, text: str, status: int, message: BaseMessage) -> dict[str, Any]:
     """Return the body that both kinds of client understand."""
     message_id = f"{REGISTRY}.{message.key}"
     info: dict[str, object] = {

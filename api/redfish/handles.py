@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
+from api.redfish.removable import RemovableMedia
+from api.redfish.task_list import TaskList
 from drivers.system.network import NetworkInterface
+from firmware.core.cell import Cell
+from firmware.core.log_ring import LogEntry
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.boot.service import BootService
 from firmware.subsystems.info.service import InfoService
+from firmware.subsystems.msd.service import MsdService
 
 OWN_SYSTEM: Final = "0"
 """The id of the system at the appliance's own front panel."""
@@ -45,6 +50,11 @@ class Switch(Protocol):
         """Return the ports, by number."""
         ...
 
+    @property
+    def changes(self) -> Cell[Any]:
+        """A cell that is published whenever a port changes."""
+        ...
+
     def power_of(self, port: int) -> Power:
         """Return the power of the machine at *port*, which need not be there."""
         ...
@@ -66,10 +76,15 @@ class RedfishHandles:
     boot: BootService
     auth: AuthService
     info: InfoService
+    msd: MsdService
+    removable: RemovableMedia
+    tasks: TaskList
     switch: Switch
     interfaces: Callable[[], Awaitable[Sequence[NetworkInterface]]]
     """The appliance's own network interfaces. Raises DriverError."""
     ports: Callable[[], Ports]
+    log_entries: Callable[[], Sequence[LogEntry]]
+    """The last records of the log, the oldest first. Raises LogReaderDisabledError."""
 
     def system_names(self) -> list[str]:
         """Return the ids of all systems (contract subsystems.md 10)."""

@@ -46,6 +46,8 @@ def manager(info: InfoState, *, now: datetime, systems: Sequence[str], chassis: 
         },
         "NetworkProtocol": link(f"{BMC}/NetworkProtocol"),
         "EthernetInterfaces": link(INTERFACES),
+        "VirtualMedia": link(f"{BMC}/VirtualMedia"),
+        "LogServices": link(f"{BMC}/LogServices"),
         "Links": {
             "ManagerForServers": [link(uri) for uri in systems],
             "ManagerForChassis": [link(uri) for uri in chassis],

@@ -20,10 +20,14 @@ COLLECTIONS: Final = (
     "ChassisCollection",
     "ComputerSystemCollection",
     "EthernetInterfaceCollection",
+    "LogEntryCollection",
+    "LogServiceCollection",
     "ManagerAccountCollection",
     "ManagerCollection",
     "RoleCollection",
     "SessionCollection",
+    "TaskCollection",
+    "VirtualMediaCollection",
 )
 """Schemas without versions."""
 
@@ -32,6 +36,9 @@ VERSIONED: Final[Mapping[str, str]] = {
     "Chassis": "v1_14_0",
     "ComputerSystem": "v1_10_0",
     "EthernetInterface": "v1_6_0",
+    "EventService": "v1_7_0",
+    "LogEntry": "v1_4_3",
+    "LogService": "v1_1_3",
     "Manager": "v1_15_0",
     "ManagerAccount": "v1_8_0",
     "ManagerNetworkProtocol": "v1_6_0",
@@ -39,6 +46,9 @@ VERSIONED: Final[Mapping[str, str]] = {
     "ServiceRoot": "v1_6_0",
     "Session": "v1_3_0",
     "SessionService": "v1_1_8",
+    "Task": "v1_4_3",
+    "TaskService": "v1_1_7",
+    "VirtualMedia": "v1_4_0",
 }
 """Schemas and the version that our resources have."""
 

@@ -21,6 +21,8 @@ _SERVICES: Final[Mapping[str, str]] = {
     "Chassis": "Chassis",
     "SessionService": "SessionService",
     "AccountService": "AccountService",
+    "EventService": "EventService",
+    "Tasks": "TaskService",
 }
 
 

@@ -265,7 +265,7 @@ async def test_every_link_leads_somewhere_and_every_type_is_in_the_metadata(live
     edmx = "{http://docs.oasis-open.org/odata/ns/edmx}"
     included = {include.get("Namespace") for include in ET.fromstring(answer.text).iter(f"{edmx}Include")}
     assert {resource["@odata.type"][1:].rpartition(".")[0] for resource in found.values()} <= included
-    optional = {"EthernetInterface"}  # of which a machine may have none
+    optional = {"EthernetInterface", "LogEntry", "Task"}  # of which there may be none
     assert types | optional == {*COLLECTIONS, *VERSIONED}
     services = (await document(live, "/redfish/v1/odata"))["value"]
     assert {service["url"] for service in services} <= set(found)
@@ -286,6 +286,26 @@ async def test_the_manager_says_where_it_serves(live: Any) -> None:
     manager = await document(live, "/redfish/v1/Managers/BMC")
     assert manager["Links"]["ManagerForServers"] == [{"@odata.id": "/redfish/v1/Systems/0"}]
     assert (manager["Id"], manager["ManagerType"]) == ("BMC", "BMC")
+
+
+async def test_the_log_of_the_appliance(live: Any) -> None:
+    async with live.anonymous() as client:
+        await client.get("/redfish/v1/Systems", auth=("admin", "wrong"))
+    log = "/redfish/v1/Managers/BMC/LogServices/Log"
+    entries = await document(live, f"{log}/Entries")
+    assert entries["Members@odata.count"] == len(entries["Members"]) > 0
+    newest = entries["Members"][0]
+    assert "Refused the credentials of admin" in newest["Message"]
+    assert newest["Severity"] == "Warning"
+    assert await document(live, newest["@odata.id"]) == newest
+    answer = await live.http.get(f"{log}/Entries/0")
+    refused(answer, 404, "NotFoundError", "ResourceMissingAtURI")
+
+
+async def test_a_log_that_may_not_be_read(live_with: Callable[[str], Any]) -> None:
+    async with live_with("kvmd: {log_reader: {enabled: false}}") as live:
+        answer = await live.http.get("/redfish/v1/Managers/BMC/LogServices/Log/Entries")
+        refused(answer, 400, "LogReaderDisabledError", "GeneralError")
 
 
 # -- sessions ---------------------------------------------------------------------------

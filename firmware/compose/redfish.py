@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from api.redfish.handles import Ports, Power, RedfishHandles, SwitchPort
+from api.redfish.removable import Arriving, RemovableMedia
+from api.redfish.task_list import TaskList
 from api.server import BoundAddresses
 from drivers.system.network import LinuxNetwork
+from firmware.core.cell import Cell
+from firmware.state.switch import SwitchState
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.boot.service import BootService
 from firmware.subsystems.info.service import InfoService
+from firmware.subsystems.log.service import LogService
+from firmware.subsystems.msd.errors import MsdRemoteDisabledError
+from firmware.subsystems.msd.service import MsdService
+from firmware.subsystems.switch.service import SwitchService
 
 
 def make_redfish_handles(
@@ -19,6 +28,9 @@ def make_redfish_handles(
     boot: BootService,
     auth: AuthService,
     info: InfoService,
+    msd: MsdService,
+    switch: SwitchService,
+    log: LogService,
     addresses: Callable[[], BoundAddresses | None],
 ) -> RedfishHandles:
     """Return the handles; *addresses* tells where the front serves, None before it does."""
@@ -35,25 +47,54 @@ def make_redfish_handles(
         boot=boot,
         auth=auth,
         info=info,
-        switch=_NoSwitch(),
+        msd=msd,
+        removable=RemovableMedia(msd, _TakeIn()),
+        tasks=TaskList(),
+        switch=_SwitchPorts(switch),
         interfaces=LinuxNetwork().interfaces,
         ports=ports,
+        log_entries=log.recent,
     )
 
 
-class _NoSwitch:
-    """A switch without ports."""
+class _TakeIn:
+    """Takes images of other servers into the storage."""
+
+    async def __call__(
+        self, url: str, image: str, *, verify: bool, begun: Callable[[Arriving], None]
+    ) -> None:
+        del url, image, verify, begun
+        raise MsdRemoteDisabledError("expected an image of the storage, got a URL: upload it first")
+
+
+class _SwitchPorts:
+    """The ports of the KVM switch."""
+
+    def __init__(self, switch: SwitchService) -> None:
+        self._switch = switch
 
     def ports(self) -> Sequence[SwitchPort]:
-        return ()
+        state = self._switch.state.value
+        leds = state.atx.leds.power
+        return [SwitchPort(port.name, on) for port, on in zip(state.model.ports, leds, strict=False)]
 
-    def power_of(self, _port: int) -> Power:
-        return _NobodysPower()
+    @property
+    def changes(self) -> Cell[SwitchState]:
+        return self._switch.state
+
+    def power_of(self, port: int) -> Power:
+        return _PortPower(self._switch, port)
 
 
-class _NobodysPower:
-    async def power(self, action: str) -> None:
-        del action
+class _PortPower:
+    """The power of the machine at one port."""
 
-    async def click(self, button: str) -> None:
-        del button
+    def __init__(self, switch: SwitchService, port: int) -> None:
+        self._switch = switch
+        self._port = port
+
+    async def power(self, action: Literal["on", "off", "off_hard", "reset_hard"]) -> None:
+        await self._switch.atx_power(self._port, action)
+
+    async def click(self, button: Literal["power", "power_long", "reset"]) -> None:
+        await self._switch.atx_click(self._port, button)

@@ -28,7 +28,7 @@ def wait_for_power(system: Any, state: Any) -> str:
     return str(system.power_state.value)
 
 
-def main(url: str, certificate: str, user: str, password: str) -> None:
+def main(url: str, certificate: str, user: str, password: str, image: str) -> None:
     root = sushy.Sushy(
         url.rstrip("/"), verify=certificate, auth=auth.SessionAuth(username=user, password=password)
     )
@@ -41,10 +41,24 @@ def main(url: str, certificate: str, user: str, password: str) -> None:
     system.refresh(force=True)
     seen["boot"] = [system.boot.target.value, system.boot.enabled.value]
     seen["boot_allowed"] = sorted(one.value for one in system.get_allowed_system_boot_source_values())
+    manager = root.get_manager_collection().get_members()[0]
+    seen["manager"] = [manager.identity, manager.manager_type.value]
+    drive = manager.virtual_media.get_members()[0]
+    drive.insert_media(image, write_protected=False)
+    drive.refresh(force=True)
+    seen["drive"] = [drive.image, drive.inserted, drive.write_protected]
+    system.set_system_boot_options(sushy.BootSource.CD, enabled=sushy.BootSourceOverrideEnabled.ONCE)
     system.reset_system(sushy.ResetType.GRACEFUL_SHUTDOWN)
     seen["power"].append(wait_for_power(system, sushy.PowerState.OFF))
-    manager = root.get_manager_collection().get_members()[0]
-    seen["manager"] = [manager.identity, manager.manager_type.value, manager.firmware_version]
+    system.reset_system(sushy.ResetType.ON)
+    seen["power"].append(wait_for_power(system, sushy.PowerState.ON))
+    drive.eject_media()
+    drive.refresh(force=True)
+    seen["ejected"] = [drive.image, drive.inserted]
+    try:
+        drive.insert_media("missing.iso")
+    except sushy.exceptions.BadRequestError as exc:
+        seen["refusal"] = str(exc.detail)
     print(json.dumps(seen))
 
 

@@ -76,11 +76,19 @@ class LogService:
         Each record ends with CRLF. With *follow* new ones go on coming until the generator is closed. Raises
         LogReaderDisabledError and LogReaderIsBusyError at once.
         """
-        if not self._enabled:
-            raise LogReaderDisabledError("expected kvmd/log_reader/enabled to be true, got false")
+        self._require_enabled()
         if self._readers >= MOST_READERS:
             raise LogReaderIsBusyError(f"expected at most {MOST_READERS} readers at once, got one more")
         return self._read(min(seek_s, LONGEST_SEEK_S), follow=follow)
+
+    def recent(self) -> list[LogEntry]:
+        """Return this process's last records, the oldest first. Raises LogReaderDisabledError."""
+        self._require_enabled()
+        return self._ring.entries()
+
+    def _require_enabled(self) -> None:
+        if not self._enabled:
+            raise LogReaderDisabledError("expected kvmd/log_reader/enabled to be true, got false")
 
     async def _read(self, seek_s: int, *, follow: bool) -> AsyncGenerator[str]:
         self._readers += 1
