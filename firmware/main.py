@@ -34,6 +34,7 @@ from api.routes.switch import switch_routes
 from api.routing import Route
 from api.server import Server, open_listeners
 from api.ws.hub import Hub
+from drivers.network.remote_file import HttpFiles
 from drivers.system.journal import Journal, is_journal
 from drivers.system.sd_notify import ServiceManager
 from firmware import usable
@@ -226,6 +227,7 @@ async def compose(
         msd=msd,
         switch=switch,
         log=log,
+        files=HttpFiles(),
         addresses=lambda: server.addresses,
     )
     routes: list[Route] = [

@@ -10,7 +10,10 @@ import os
 import re
 import ssl
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +58,39 @@ def test_dmtfs_library_walks_the_tree_in_a_session(secure: Any) -> None:
     assert report["wrong_refused"]
 
 
-def test_openstacks_sushy(secure: Any) -> None:
+@pytest.fixture
+def web_server(tmp_path: Path) -> Iterator[str]:
+    """A server with one image; its URL."""
+    directory = tmp_path / "web"
+    directory.mkdir()
+    (directory / "installer.iso").write_bytes(bytes(range(256)) * 1000)
+    handler = partial(SilentHandler, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class SilentHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_what: Any) -> None:
+        """Say nothing: the test says what matters."""
+
+
+def test_openstacks_sushy(secure: Any, web_server: str) -> None:
     context = ssl.create_default_context(cafile=str(certificate_of(secure)))
     headers = {"X-KVMD-User": secure.user, "X-KVMD-Passwd": secure.password}
     with httpx.Client(base_url=secure.url, verify=context, headers=headers, timeout=30) as client:
         answer = client.post("/api/msd/write?image=sticks/rescue.img", content=bytes(range(256)) * 256)
         assert answer.status_code == 200, answer.text
-    report = run_client(secure, "openstack_sushy.py", "sticks/rescue.img")
+    report = run_client(secure, "openstack_sushy.py", "sticks/rescue.img", f"{web_server}/installer.iso")
     assert report["identity"] == "0"
     assert report["power"] == ["On", "Off", "On"]
     assert report["manager"] == ["BMC", "BMC"]
     assert report["drive"] == ["sticks/rescue.img", True, False]
     assert report["ejected"] == [None, False]
+    assert report["remote"] == [f"{web_server}/installer.iso", "URI", True]
     assert "missing.iso" in report["refusal"]
     assert report["boot"] == ["Pxe", "Once"]
     assert report["boot_allowed"] == ["BiosSetup", "Cd", "Hdd", "None", "Pxe", "Usb"]

@@ -1,6 +1,6 @@
 """OpenStack's sushy, as Ironic uses it: power, boot device and virtual media; prints what it saw as JSON.
 
-Runs in the clients' environment: `python openstack_sushy.py URL CERTIFICATE USER PASSWORD IMAGE`.
+Runs in the clients' environment: `python openstack_sushy.py URL CERTIFICATE USER PASSWORD IMAGE IMAGE_URL`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def wait_for_power(system: Any, state: Any) -> str:
     return str(system.power_state.value)
 
 
-def main(url: str, certificate: str, user: str, password: str, image: str) -> None:
+def main(url: str, certificate: str, user: str, password: str, *images: str) -> None:
+    image, url_of_image = images
     root = sushy.Sushy(
         url.rstrip("/"), verify=certificate, auth=auth.SessionAuth(username=user, password=password)
     )
@@ -55,6 +56,10 @@ def main(url: str, certificate: str, user: str, password: str, image: str) -> No
     drive.eject_media()
     drive.refresh(force=True)
     seen["ejected"] = [drive.image, drive.inserted]
+    drive.insert_media(url_of_image, transfer_protocol="HTTP", transfer_method="Stream")
+    drive.refresh(force=True)
+    seen["remote"] = [drive.image, drive.connected_via.value, drive.inserted]
+    drive.eject_media()
     try:
         drive.insert_media("missing.iso")
     except sushy.exceptions.BadRequestError as exc:
