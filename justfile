@@ -127,6 +127,11 @@ promtool:
 bench-atx:
     PYTHONPATH=hil {{ bin }}/python -m rig exec -- python3 -m tools.bench_atx_pulse
 
+[doc("Transfers of images against dd on the same disk, and their memory; ARGS go to the benchmark")]
+[group("measure")]
+bench-msd *ARGS: console
+    {{ bin }}/python -m tools.bench_msd "$@"
+
 [doc("Requests, key latency, encoding, fan-out, start-up and memory, in one run")]
 [group("measure")]
 bench-core: console

@@ -30,6 +30,8 @@ class BenchAppliance:
     host: str
     port: int
     started_in_s: float
+    directory: Path
+    """Where its `state` is."""
 
     def cpu_s(self) -> float:
         """Processor seconds used so far, all threads together."""
@@ -64,7 +66,7 @@ def bench_appliance() -> Iterator[BenchAppliance]:
         answer.read()
         connection.close()
         assert answer.status == 200, answer.status
-        yield BenchAppliance(process, match[1], int(match[2]), time.monotonic() - began)
+        yield BenchAppliance(process, match[1], int(match[2]), time.monotonic() - began, directory)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(STOP_DEADLINE_S)

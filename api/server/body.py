@@ -8,7 +8,8 @@ against it. What is wrong with a body is raised in the handler that reads it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import trio
@@ -167,7 +168,9 @@ class FrontRequest(TrioRequest):
         self.answer_begun = True
         headers = encode_headers(head.headers)
         await self._send({"type": "http.response.start", "status": head.status_code, "headers": headers})
-        async for piece in pieces:
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        # Closed here, since a client that leaves in the middle leaves a generator that is not at its end.
+        async with aclosing(pieces) if isinstance(pieces, AsyncGenerator) else nullcontext():
+            async for piece in pieces:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         return head

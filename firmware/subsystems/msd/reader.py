@@ -9,7 +9,7 @@ from __future__ import annotations
 import lzma
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -132,7 +132,7 @@ class ImageReader:
         """How many bytes come out; None if that is known only at the end."""
         return self.size if self.compression == "none" else None
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes]:
         """Yield what comes out. An error on the disk cancels the body of `reading`, which then raises it."""
         async for pieces, is_last in self._blocks:
             if is_last:

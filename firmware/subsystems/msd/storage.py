@@ -83,7 +83,8 @@ class ImageStorage:
         async with self._lock:
             watched = set[int]()
             found = await self._calls.run(
-                f"the storage {self.root}", partial(scan, self.root, entered=partial(self._enter, watched))
+                f"the storage {self.root}",
+                partial(scan, self._real_root, entered=partial(self._enter, watched)),
             )
             if self._watch is not None:
                 self._watch.keep_only(watched)
@@ -161,7 +162,7 @@ class ImageStorage:
         try:
             watched.add(watch.add(directory))
         except OSError:
-            if directory == self.root:
+            if directory == self._real_root:
                 raise
             # Gone again, or not ours to read: it is left out.
         except DriverError as exc:
