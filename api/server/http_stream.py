@@ -22,7 +22,6 @@ from api.server.mailbox import Mailbox
 from api.server.surroundings import Surroundings
 
 STREAM_ID = 1
-_MAILBOX_BYTES = 1 << 62  # bodies are bounded in pieces, each no longer than one read of the connection
 
 
 class HttpStream(HTTPStream):
@@ -102,7 +101,7 @@ class HttpStream(HTTPStream):
             "limits": config.limits,
             "counters": self._shared.counters,
         }
-        mailbox = Mailbox[Message](config.limits.body_chunks, _MAILBOX_BYTES)
+        mailbox = Mailbox[Message](config.limits.body_chunks, config.limits.body_chunks_bytes)
         self.exchange = Exchange(mailbox, {"type": "http.disconnect"}, is_websocket=False)
         if self.before_body is not None:
             self.exchange.before_first_receive(self.before_body)

@@ -92,8 +92,11 @@ class Limits:
     """The longest request body where the application sets no other limit; above it 413."""
 
     body_chunks: int = 4
-    """Pieces of a body (of up to 64 KiB) read but not yet fetched by the handler: keeps disk and network busy
-    at once; when they are full the connection is not read, so TCP slows the sender down."""
+    """Pieces of a body (each one read of the connection) that the handler has not yet fetched: keeps disk and
+    network busy at once; when they are full the connection is not read, so TCP slows the sender down."""
+
+    body_chunks_bytes: int = 512 * KIB
+    """The same in bytes, for the largest reads; one always fits."""
 
     body_gap_s: float = 15.0
     """The longest silence while the handler waits for the body: a Wi-Fi roaming, not a forgotten tab."""

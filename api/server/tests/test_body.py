@@ -226,11 +226,11 @@ async def test_a_slow_handler_slows_the_upload_down(start: Any, nursery: trio.Nu
     assert sent < size
     assert len(running.probe.pieces) == 1
     mailbox = connection._protocol.stream.exchange._mailbox
-    assert len(mailbox) == 4
-    assert mailbox._bytes <= 4 * 64 * KIB
+    assert 1 <= len(mailbox) <= 4
+    assert mailbox._bytes <= 512 * KIB
     running.probe.go_on.set()
     assert (await client.answer("POST")).body == str(size).encode()
-    assert max(running.probe.pieces) <= 64 * KIB
+    assert max(running.probe.pieces) <= 256 * KIB
 
 
 async def test_an_upload_is_given_up_when_its_client_leaves_while_nothing_is_read(start: Any) -> None:

@@ -388,8 +388,11 @@ class MsdService:
             self._publish()
 
     async def _follow_drive(self) -> None:
-        was_connected = False
-        async for state in self._drive.state.changes():
+        was_connected, seen = False, 0
+        # Not by `changes`: cancelled in the body, its generator would be left to the garbage collector.
+        while True:
+            seen = await self._drive.state.wait_newer(seen)
+            state = self._drive.state.value
             await self._view.look(state)
             self._publish()
             if was_connected and not state.connected and self._busy_with is None:
@@ -399,7 +402,10 @@ class MsdService:
             was_connected = state.connected
 
     async def _follow_transfer(self) -> None:
-        async for transfer in self._transfer.changes():
+        seen = 0
+        while True:
+            seen = await self._transfer.wait_newer(seen)
+            transfer = self._transfer.value
             self._publish()
             if isinstance(transfer, UploadState) and self._storage.state.value is not None:
                 try:
