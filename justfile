@@ -55,14 +55,23 @@ lock:
 
 [doc("Everything that must hold before a commit lands")]
 [group("check")]
-test: lint console sanitize
-    cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
+test: lint console
     {{ bin }}/coverage erase
-    {{ bin }}/coverage run -m pytest -q
-    PYTHONPATH=hil {{ bin }}/python -m rig run -q --coverage -m "not slow" hil/kernel board-tests
+    tools/side_by_side.sh "{{ just_executable() }} _test-modules" "{{ just_executable() }} _test-machines"
     {{ bin }}/coverage combine -q
     {{ bin }}/coverage report
     tools/check_wheel.sh
+
+# One of the two halves of `test`, about equally long: what runs within one process.
+_test-modules: sanitize
+    cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
+    {{ bin }}/coverage run -m pytest -q drivers firmware api
+
+# The other half: guests, browsers, other people's clients, and the rig.
+_test-machines:
+    {{ bin }}/coverage run -m pytest -q board-tests hil
+    PYTHONPATH=hil {{ bin }}/python -m rig run -q --coverage -m "not slow" hil/kernel board-tests
+    {{ bin }}/python -m tools.api_fuzz
 
 [doc("The fast tests of the drivers inside the rig, whose kernel plays the hardware; ARGS go to pytest")]
 [group("check")]
