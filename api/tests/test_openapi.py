@@ -117,7 +117,10 @@ async def test_the_document_is_complete(live: Any) -> None:
         if not route.described or route.method in ("HEAD", "OPTIONS"):
             continue
         path = route.path.replace("<", "{").replace(">", "}")
-        assert route.method.lower() in document["paths"][path]
+        operation = document["paths"][path][route.method.lower()]
+        assert operation["summary"], f"{route.method} {path} has no summary"
+        for parameter in operation.get("parameters", ()):
+            assert parameter["in"] == "path" or parameter["description"], (path, parameter["name"])
     identifiers = [
         operation["operationId"] for path in document["paths"].values() for operation in path.values()
     ]
