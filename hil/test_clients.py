@@ -36,10 +36,12 @@ def secure(start_appliance: Callable[..., Any], tmp_path: Path) -> Any:
     return start_appliance("--board", "emulated", "--http", "", "--https", "127.0.0.1:0")
 
 
-def session(script: str, *arguments: str) -> dict[str, Any]:
-    """Run a client's session and return what it saw."""
+def session(script: str, directory: Path, *arguments: str) -> dict[str, Any]:
+    """Run a client's session in *directory*, where it may leave its log, and return what it saw."""
     command = [str(CLIENTS_PYTHON), "-W", "ignore", str(HERE / "clients" / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    done = subprocess.run(
+        command, cwd=directory, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert isinstance(seen, dict)
@@ -48,7 +50,7 @@ def session(script: str, *arguments: str) -> dict[str, Any]:
 
 def test_pikvm_lib(secure: Any, tmp_path: Path) -> None:
     address = secure.url.removeprefix("https://").rstrip("/")
-    saw = session("pikvm_lib_session.py", address, str(tmp_path), "6")
+    saw = session("pikvm_lib_session.py", tmp_path, address, str(tmp_path), "6")
     assert saw["authenticated"] is True
     assert {"hw", "system", "meta", "extras", "fan", "auth", "node", "uptime"} == set(saw["info"])
     assert saw["atx"]["enabled"] is True
@@ -62,8 +64,8 @@ def test_pikvm_lib(secure: Any, tmp_path: Path) -> None:
     assert Path(saw["snapshot"]).read_bytes()[:2] == b"\xff\xd8"
 
 
-def test_aiopikvm(secure: Any) -> None:
-    assert session("aiopikvm_session.py", secure.url) == {
+def test_aiopikvm(secure: Any, tmp_path: Path) -> None:
+    assert session("aiopikvm_session.py", tmp_path, secure.url) == {
         "keymaps": "en-us",
         "ocr": True,
         "metrics": True,
