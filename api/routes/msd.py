@@ -31,8 +31,9 @@ from firmware.subsystems.msd.errors import (
     MsdRemountError,
     MsdUnknownImageError,
 )
+from firmware.subsystems.msd.loader import is_remote_image
 from firmware.subsystems.msd.reader import Compression
-from firmware.subsystems.msd.service import MsdService, is_remote_image
+from firmware.subsystems.msd.service import MsdService
 
 
 class ImageAnswer(msgspec.Struct, frozen=True):

@@ -6,7 +6,10 @@ and so is that there is one operation at a time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import trio
@@ -22,6 +25,10 @@ from firmware.subsystems.msd.errors import (
     MsdOfflineError,
     msd_error,
 )
+
+DRIVE_DEADLINE_S: Final = 150.0
+"""Longer than any driver's own patience, flushing what the host wrote to a slow card (two minutes) included:
+for a driver that forgot to have one."""
 
 
 class VirtualDrive:
@@ -75,10 +82,8 @@ class VirtualDrive:
         plan = self.state.value
         if plan.image is None:
             raise MsdImageNotSelected("expected an image to connect, got none: select one first")
-        try:
+        with _answering():
             await self._slot.insert(Medium(plan.image, cdrom=plan.cdrom, rw=plan.rw))
-        except DriverError as exc:
-            raise msd_error(exc) from exc
         self._publish(connected=True)
 
     async def disconnect(self, *, force: bool = True) -> None:
@@ -99,10 +104,8 @@ class VirtualDrive:
         self._publish(image=None)
 
     async def _eject(self, *, force: bool) -> None:
-        try:
+        with _answering():
             await self._slot.eject(force=force)
-        except DriverError as exc:
-            raise msd_error(exc) from exc
         self._publish(connected=False)
 
     def _require_online(self) -> None:
@@ -125,3 +128,17 @@ class VirtualDrive:
 
     def _publish(self, **changes: object) -> None:
         self.state.publish(msgspec.structs.replace(self.state.value, **changes))
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Say what the drive's driver says, or that it says nothing, in the contract's errors."""
+    try:
+        with trio.fail_after(DRIVE_DEADLINE_S):
+            yield
+    except DriverError as exc:
+        raise msd_error(exc) from exc
+    except trio.TooSlowError:
+        raise MsdOfflineError(
+            f"expected the drive to answer within {DRIVE_DEADLINE_S:g} s, got nothing"
+        ) from None

@@ -30,10 +30,6 @@ class Scan:
     images: dict[str, ImageState] = field(default_factory=dict)
     parts: dict[str, PartState] = field(default_factory=dict)
 
-    def part_of(self, name: str) -> str:
-        """Return the part that a (possible) image of that name is on."""
-        return max((part for part in self.parts if not part or name.startswith(f"{part}/")), key=len)
-
 
 def scan(root: Path, *, entered: Callable[[Path], None] = lambda _: None) -> Scan:
     """Look at everything below *root*.

@@ -7,7 +7,6 @@ storage fail and return on their own, each supervised; while the storage is gone
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import trio
 
 from drivers.errors import DriverError
@@ -42,9 +40,9 @@ from firmware.subsystems.msd.errors import (
     MsdImageExistsError,
     MsdImageStaticError,
     MsdIsBusyError,
-    MsdRemoteDisabledError,
 )
 from firmware.subsystems.msd.hashing import FileHash
+from firmware.subsystems.msd.loader import DriveLoader
 from firmware.subsystems.msd.location import StorageLocation
 from firmware.subsystems.msd.reader import Compression, ImageReader
 from firmware.subsystems.msd.remount import Remounter
@@ -60,13 +58,6 @@ STORAGE_RETRY: Final = Backoff(first_s=1.0, factor=1.0, longest_s=1.0, jitter=0.
 REGISTER_S: Final = 5.0
 """How long the end of a transfer waits to see its outcome in the storage; if it is not there by then, it
 comes."""
-
-_REMOTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._+-]+[A-Za-z]://[A-Za-z0-9\[]")
-
-
-def is_remote_image(text: str) -> bool:
-    """Whether *text* names an image on another machine (contract http.md 4.6, set_params)."""
-    return _REMOTE.match(text.strip()) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +93,7 @@ class MsdService:
         self._drive = VirtualDrive(slot, cdrom=cdrom, rw=rw)
         self._storage = ImageStorage(location)
         self._remounter = Remounter(location.root, config.remount_cmd, rests_read_only=location.read_only)
+        self._loader = DriveLoader(self._drive, self._storage, self._remounter)
         self._busy_with: object | None = None
         self._transfer: Cell[UploadState | DownloadState | None] = Cell(None)
         self._view = DriveView(self._storage)
@@ -137,22 +129,7 @@ class MsdService:
         """
         with self._operation():
             await trio.lowlevel.checkpoint()
-            found = self._storage.present()
-            if image is not None and is_remote_image(image):
-                raise MsdRemoteDisabledError("expected an image of the storage, got a URL: upload it first")
-            self._require_disconnected()
-            path: Path | msgspec.UnsetType | None = msgspec.UNSET
-            chosen: ImageState | None = None
-            if image is None:
-                planned = self._planned_name()
-                chosen = found.images.get(planned) if planned is not None else None
-            elif image:
-                chosen, path = await self._storage.find(image), self._storage.root / image
-            else:
-                path = None
-            self._drive.set_params(
-                image=path, writable=chosen is not None and chosen.writable, cdrom=cdrom, rw=rw
-            )
+            await self._loader.choose(image=image, cdrom=cdrom, rw=rw)
 
     async def set_connected(self, connected: bool) -> None:
         """Put the selected image into the drive, or take it out.
@@ -164,34 +141,9 @@ class MsdService:
         with self._operation():
             await trio.lowlevel.checkpoint()
             if connected:
-                await self._connect()
+                await self._loader.connect()
             else:
-                await self._disconnect()
-
-    async def _connect(self) -> None:
-        self._storage.present()
-        self._require_disconnected()
-        name = self._planned_name()
-        if name is not None:
-            await self._storage.find(name)
-        try:
-            if self._drive.state.value.rw:
-                await self._remounter.make_writable()
-            await self._drive.connect()
-        except BaseException:
-            await self._remounter.rest()
-            raise
-
-    async def _disconnect(self) -> None:
-        if not self._drive.state.value.connected:
-            # A medium can be taken out while its disk is gone; otherwise that is what has to be said.
-            self._storage.present()
-        try:
-            await self._drive.disconnect()
-        finally:
-            self._forget_outside()
-            if not self._drive.state.value.connected:
-                await self._remounter.rest()
+                await self._loader.disconnect()
 
     async def reset(self) -> None:
         """Take out what is in the drive; what is selected stays. Only logs what fails.
@@ -200,12 +152,7 @@ class MsdService:
         """
         with self._operation():
             await trio.lowlevel.checkpoint()
-            try:
-                await self._drive.reset()
-            except MsdError as exc:
-                logger.warning("the drive could not be reset: %s", exc)
-            self._forget_outside()
-            await self._remounter.rest()
+            await self._loader.reset()
 
     # -- the storage ------------------------------------------------------------------------------------
 
@@ -216,7 +163,7 @@ class MsdService:
         MsdRemountError, MsdOfflineError, MsdDisabledError, MsdIsBusyError.
         """
         with self._operation():
-            self._require_disconnected()
+            self._loader.require_disconnected()
             if not (await self._storage.find(image)).removable:
                 raise MsdImageStaticError(
                     f"the image {image!r} may not be removed: its directory is not ours"
@@ -226,8 +173,7 @@ class MsdService:
                     await DiskThreads(f"the image {image}").run(
                         lambda: files.remove(self._storage.root, image)
                     )
-                    if self._planned_name() == image:
-                        self._drive.forget()
+                    self._loader.forget(image)
                 finally:
                     await self._register()
 
@@ -239,7 +185,7 @@ class MsdService:
         MsdDisabledError, MsdIsBusyError.
         """
         with self._operation() as end:
-            self._require_disconnected()
+            self._loader.require_disconnected()
             await self._storage.find(image)
             async with reader.reading(
                 self._storage.root,
@@ -279,7 +225,7 @@ class MsdService:
         Raises MsdConnectedError, MsdOfflineError, MsdDisabledError, MsdIsBusyError.
         """
         with self._operation():
-            self._require_disconnected()
+            self._loader.require_disconnected()
             self._storage.present()
             yield
 
@@ -348,7 +294,7 @@ class MsdService:
         with self._operation():
             found = await self._storage.find(image)
             drive = self._drive.state.value
-            if drive.connected and drive.rw and self._planned_name() == image:
+            if drive.connected and drive.rw and self._loader.planned_name == image:
                 raise MsdConnectedError("the target may write to the image; disconnect it first")
             digest = await self._checks.check(image, found, begun)
             if found.sha256 is None and found.complete and not drive.connected:
@@ -397,8 +343,7 @@ class MsdService:
             self._publish()
             if was_connected and not state.connected and self._busy_with is None:
                 # The host took it out, or the drive is gone.
-                self._forget_outside()
-                await self._remounter.rest()
+                await self._loader.ejected()
             was_connected = state.connected
 
     async def _follow_transfer(self) -> None:
@@ -463,17 +408,3 @@ class MsdService:
     def _require_enabled(self) -> None:
         if not self._enabled:
             raise MsdDisabledError("mass storage is disabled in the configuration (kvmd/msd/type)")
-
-    def _require_disconnected(self) -> None:
-        if self._drive.state.value.connected:
-            raise MsdConnectedError("the drive is connected; disconnect it first")
-
-    def _planned_name(self) -> str | None:
-        image = self._drive.state.value.image
-        return None if image is None else self._storage.name_of(image)
-
-    def _forget_outside(self) -> None:
-        """Forget an image that is not ours once it is out: nobody could select it again."""
-        drive = self._drive.state.value
-        if not drive.connected and drive.image is not None and self._planned_name() is None:
-            self._drive.forget()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from drivers.emulated.pc import EmulatedPc
 from drivers.errors import (
@@ -123,3 +124,19 @@ def test_what_drives_say_in_the_contracts_words(of_driver: DriverError, of_contr
     error = msd_error(of_driver)
     assert type(error) is of_contract
     assert error.contract_name == of_contract.__name__
+
+
+async def test_a_drive_that_never_answers(
+    image: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    pc = EmulatedPc()
+
+    async def hang(_medium: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(pc.media, "insert", hang)
+    async with running(pc) as drive:
+        drive.set_params(image=image)
+        with pytest.raises(MsdOfflineError, match="answer within"):
+            await drive.connect()
+        assert not drive.state.value.connected

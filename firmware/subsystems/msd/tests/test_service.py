@@ -39,8 +39,9 @@ from firmware.subsystems.msd.errors import (
     MsdUnknownImageError,
     storage_error,
 )
+from firmware.subsystems.msd.loader import is_remote_image
 from firmware.subsystems.msd.location import StorageLocation
-from firmware.subsystems.msd.service import MsdService, is_remote_image
+from firmware.subsystems.msd.service import MsdService
 
 DEADLINE_S = 30
 MIB = 1 << 20
