@@ -68,7 +68,7 @@ class RemovableMedia:
         if storage is not None and image not in storage.images:
             # Before anything is taken out: what is in the drive stays if the other one is not there.
             raise MsdUnknownImageError(f"expected an image of the storage, got {image!r} - at Image")
-        await self._clear()
+        await self._clear(keep=image)
         # An .iso is a disc; the reference means so and never does it (gotcha 65).
         optical = image.lower().endswith(".iso")
         await self._msd.set_params(image=image, cdrom=optical, rw=not write_protected)
@@ -88,19 +88,19 @@ class RemovableMedia:
         self._origins = {image: without_credentials(url)}
         await self.insert(image, connect=connect, write_protected=write_protected)
 
-    async def eject(self) -> None:
-        """Take out what is in the drive and forget it. Raises an MsdError."""
+    async def eject(self, *, keep: str | None = None) -> None:
+        """Take out what is in the drive and forget it; *keep* stays in the storage. Raises an MsdError."""
         drive = self._msd.state.value.drive
         image = drive.image.name if drive is not None and drive.image is not None else ""
         await self._msd.set_connected(False)
         await self._msd.set_params(image="")
-        if image.startswith(f"{DIRECTORY}/"):
+        if image.startswith(f"{DIRECTORY}/") and image != keep:
             await self._remove(image)
 
-    async def _clear(self) -> None:
+    async def _clear(self, *, keep: str | None = None) -> None:
         drive = self._msd.state.value.drive
         if drive is not None and drive.connected:
-            await self.eject()
+            await self.eject(keep=keep)
 
     async def _remove(self, image: str) -> None:
         self._origins.pop(image, None)

@@ -97,6 +97,25 @@ async def test_what_comes_soon_is_in_the_drive_when_the_answer_comes(live: Any) 
         assert "my:word" not in str([await shown(live, task["@odata.id"]) for task in tasks])
 
 
+async def test_what_was_left_of_an_earlier_one_gives_way(live: Any) -> None:
+    await ready(live)
+    await live.result_of(await live.http.post("/api/msd/write?image=redfish/a.img", content=b"stale"))
+    async with serving() as server:
+        server.rest.set()
+        answer = await live.http.post(INSERT, json={"Image": f"{server.url}/a.img"})
+        assert answer.status_code == 204, answer.text
+    path = live.pc.observer.medium.path
+    assert path.read_bytes() == CONTENT
+    # By its name in the storage it is inserted anew, and does not vanish on the way.
+    assert (await live.http.post(INSERT, json={"Image": "redfish/a.img"})).status_code == 204
+    assert live.pc.observer.medium.path == path
+    assert path.read_bytes() == CONTENT
+    # What somebody has removed meanwhile is no reason to keep the drive from being emptied.
+    path.unlink()
+    assert (await live.http.post(EJECT)).status_code == 204
+    assert live.pc.observer.medium is None
+
+
 async def test_what_takes_longer_is_a_task_to_watch(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual_media, "PROMPT_S", 0.2)
     await ready(live)
