@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import statistics
 import subprocess
 import threading
@@ -21,12 +20,11 @@ from pathlib import Path
 import httpx
 
 from tools.bench_appliance import CREDENTIALS, BenchAppliance, bench_appliance
+from tools.bench_msd_ways import ANSWER_DEADLINE_S, remote_download, resumable_upload, upload
 
-MIB = 1 << 20
 # What `kvmd/msd/sync_chunk_size` says: as often as that, both sides put on the disk what they have.
 SYNC_MIB = 4
 SAMPLE_S = 0.05
-ANSWER_DEADLINE_S = 600
 IDLE_S = 2.0
 
 
@@ -83,26 +81,6 @@ def measured(appliance: BenchAppliance, transfer: Callable[[], None]) -> Transfe
     return Transfer(seconds, appliance.cpu_s() - cpu_s, peak_mib() - idle_mib)
 
 
-def upload(appliance: BenchAppliance, name: str, size_mib: int) -> None:
-    """Upload zeros as an image. A plain socket, so that the client costs as little as it can."""
-    head = [
-        f"POST /api/msd/write?image={name}&remove_incomplete=1 HTTP/1.1",
-        f"Host: {appliance.host}",
-        f"Content-Length: {size_mib * MIB}",
-        "Connection: close",
-        *(f"{key}: {value}" for key, value in CREDENTIALS.items()),
-    ]
-    piece = bytes(MIB)
-    with socket.create_connection((appliance.host, appliance.port), timeout=ANSWER_DEADLINE_S) as connection:
-        connection.sendall("\r\n".join([*head, "", ""]).encode())
-        for _ in range(size_mib):
-            connection.sendall(piece)
-        answer = b""
-        while data := connection.recv(MIB):
-            answer += data
-    assert answer.startswith(b"HTTP/1.1 200 "), answer
-
-
 def wait_online(client: httpx.Client) -> None:
     """Wait until the storage can be used."""
     while not client.get("/api/msd").json()["result"]["online"]:
@@ -138,7 +116,11 @@ def main() -> None:
         images = appliance.directory / "state" / "images"
         time.sleep(IDLE_S)
         # Each kind of transfer has a line here.
-        for name, transfer in (("upload", upload),):
+        for name, transfer in (
+            ("upload", upload),
+            ("remote download", remote_download),
+            ("upload in parts", resumable_upload),
+        ):
             rounds = []
             for _ in range(options.rounds):
                 os.sync()

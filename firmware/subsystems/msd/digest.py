@@ -54,8 +54,12 @@ def keep_digest(directory: int, file_name: str, sha256: str) -> None:
     replace_file(directory, digest_file_of(file_name), msgspec.json.encode(kept))
 
 
-def replace_file(directory: int, file_name: str, content: bytes) -> None:
-    """Write a small file in the open *directory*; a power cut leaves the old or the new. Raises OSError."""
+def replace_file(directory: int, file_name: str, content: bytes, *, at_once: bool = True) -> None:
+    """Write a small file in the open *directory*; a power cut leaves the old or the new.
+
+    Without *at_once* it may leave the old one also some seconds later, which saves waiting for the disk.
+    Raises OSError.
+    """
     # Shorter than the name itself, which may have the last length that the file system takes.
     temporary = file_name[:-1] + "~"
     fd = os.open(
@@ -74,4 +78,5 @@ def replace_file(directory: int, file_name: str, content: bytes) -> None:
     except OSError:
         os.unlink(temporary, dir_fd=directory)
         raise
-    os.fsync(directory)
+    if at_once:
+        os.fsync(directory)

@@ -101,7 +101,8 @@ class PartialImage(ImageFile):
                 self._good_offset = self._offset
                 if self._good_offset - self._record.offset >= CHECKPOINT_BYTES:
                     os.fsync(self._fd)
-                    self._note()
+                    # An older offset is as true as this one, only less useful: not worth waiting for twice.
+                    self._note(at_once=False)
 
     def end_part(self) -> None:
         """Take the part for good. Raises MsdUploadChecksumError if it is not what its checksum says."""
@@ -137,9 +138,9 @@ class PartialImage(ImageFile):
                 finally:
                     os.close(directory)
 
-    def _note(self) -> None:
+    def _note(self, *, at_once: bool = True) -> None:
         # The last byte counts when everything that follows it is done: whoever asks before that, because its
         # connection broke, sends it again and so learns of the end.
         offset = max(0, min(self._good_offset, self._size - 1))
         self._record = msgspec.structs.replace(self._record, offset=offset)
-        keep_record(self._directory, self._file_name, self._record)
+        keep_record(self._directory, self._file_name, self._record, at_once=at_once)

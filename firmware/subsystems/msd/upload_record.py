@@ -41,9 +41,9 @@ def record_file_of(file_name: str) -> str:
     return f"{_PREFIX}{file_name}{_SUFFIX}"
 
 
-def keep_record(directory: int, file_name: str, record: UploadRecord) -> None:
-    """Keep the record of the image *file_name* of the open *directory*. Raises OSError."""
-    replace_file(directory, record_file_of(file_name), msgspec.json.encode(record))
+def keep_record(directory: int, file_name: str, record: UploadRecord, *, at_once: bool = True) -> None:
+    """Keep the record of the image *file_name* of the open *directory*, as `replace_file`. Raises OSError."""
+    replace_file(directory, record_file_of(file_name), msgspec.json.encode(record), at_once=at_once)
 
 
 def read_record(directory: int, file_name: str) -> UploadRecord | None:
