@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,10 +89,25 @@ def _start(directory: Path, *arguments: str) -> RunningAppliance:
 @pytest.fixture
 def start_appliance(tmp_path: Path) -> Iterator[Callable[..., RunningAppliance]]:
     """A function that starts an appliance with arguments; all of them end with the test."""
+    with _appliances(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_shared_appliance(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., RunningAppliance]]:
+    """The same for tests that leave an appliance as they found it; they end with the module."""
+    with _appliances(tmp_path_factory.mktemp("shared")) as start:
+        yield start
+
+
+@contextmanager
+def _appliances(root: Path) -> Iterator[Callable[..., RunningAppliance]]:
     running: list[RunningAppliance] = []
 
     def start(*arguments: str) -> RunningAppliance:
-        directory = tmp_path / f"appliance{len(running)}"
+        directory = root / f"appliance{len(running)}"
         (directory / "config").mkdir(parents=True, exist_ok=True)
         running.append(_start(directory, *arguments))
         return running[-1]

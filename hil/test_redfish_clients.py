@@ -27,9 +27,9 @@ SCHEMAS = Path(os.environ.get("FARHAND_REDFISH_SCHEMAS", TREE.parent / "shared/r
 CLIENT_DEADLINE_S = 90
 
 
-@pytest.fixture
-def secure(start_appliance: Callable[..., Any]) -> Any:
-    return start_appliance("--board", "emulated", "--http", "", "--https", "127.0.0.1:0")
+@pytest.fixture(scope="module")
+def secure(start_shared_appliance: Callable[..., Any]) -> Any:
+    return start_shared_appliance("--board", "emulated", "--http", "", "--https", "127.0.0.1:0")
 
 
 def certificate_of(appliance: Any) -> Path:
