@@ -176,10 +176,10 @@ class Connection:
                 data = bytes(await self._stream.receive_some(self._receive_bytes))
             finally:
                 self._read_scope = None
-            is_full = len(data) == self._receive_bytes
-            self._receive_bytes = (
-                min(2 * self._receive_bytes, RECEIVE_MOST_BYTES) if is_full else RECEIVE_BYTES
-            )
+            if len(data) == self._receive_bytes:
+                self._receive_bytes = min(2 * self._receive_bytes, RECEIVE_MOST_BYTES)
+            elif len(data) < RECEIVE_BYTES:
+                self._receive_bytes = RECEIVE_BYTES
             return data
         return None
 

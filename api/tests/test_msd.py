@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -249,3 +250,23 @@ async def test_the_pc_gets_what_was_uploaded(live: Any, images: Path) -> None:
         "cdrom": False,
         "rw": True,
     }
+
+
+async def test_an_answer_that_cannot_be_finished_is_cut(
+    live: Any, images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ready(live)
+    size = 64 << 20
+    image = images / "a.img"
+    image.touch()
+    os.truncate(image, size)
+    async with await live.raw_get("/api/msd/read?image=a.img") as stream:
+        begin = await received(stream, b"\r\n\r\n")
+        assert f"content-length: {size}".encode() in begin
+        os.truncate(image, 1 << 20)
+        rest = await received(stream)
+    assert len(rest) < size
+    with trio.fail_after(30):
+        while (await msd(live))["busy"]:
+            await trio.sleep(0.02)
+    assert "was cut short" in caplog.text

@@ -335,6 +335,32 @@ async def test_a_disk_that_fails_ends_the_body_although_nothing_comes(
     assert bench.images() == {"a.img": False}
 
 
+async def test_a_disk_that_cannot_take_the_full_size_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_fd: int, _size: int) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with pytest.raises(MsdNoSpaceError, match="File too large"):
+        await bench.upload("sub/a.img")
+    assert list(bench.root.iterdir()) == []
+    assert bench.images() == {}
+
+
+async def test_a_disk_that_takes_a_little_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    writev, turns = os.writev, itertools.cycle([1, 7, 100_000])
+
+    def write_some(fd: int, pieces: Any) -> int:
+        return writev(fd, [memoryview(b"".join(pieces))[: next(turns)]])
+
+    monkeypatch.setattr(os, "writev", write_some)
+    content = bytes(range(256)) * 2000
+    pieces = [content[at : at + 3000] for at in range(0, len(content), 3000)]
+    await bench.upload_pieces("a.img", len(content), pieces)
+    assert (bench.root / "a.img").read_bytes() == content
+
+
 async def test_a_disk_that_hangs_is_given_up_and_tidied_up_when_it_answers(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
