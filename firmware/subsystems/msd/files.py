@@ -119,11 +119,18 @@ class ImageFile:
         """Append *pieces*, and put everything on the disk each time that `sync_bytes` have come together."""
         with self._lock, storage_errors(f"the image {self._name}"):
             self._require_open()
-            for start in range(0, len(pieces), _PIECES_PER_CALL):
-                self._unsynced += _write_all(self._fd, pieces[start : start + _PIECES_PER_CALL])
-            if self._unsynced >= self._sync_bytes:
-                os.fsync(self._fd)
-                self._unsynced = 0
+            group: list[bytes] = []
+            for piece in pieces:
+                group.append(piece)
+                self._unsynced += len(piece)
+                is_due = self._unsynced >= self._sync_bytes
+                if is_due or len(group) == _PIECES_PER_CALL:
+                    _write_all(self._fd, group)
+                    group = []
+                if is_due:
+                    os.fsync(self._fd)
+                    self._unsynced = 0
+            _write_all(self._fd, group)
 
     def complete(self, sha256: str) -> None:
         """Put the rest on the disk, keep the digest *sha256*, and take the mark away, in this order."""
@@ -218,8 +225,8 @@ def _open_parents(root: Path, parents: Sequence[str]) -> int:
     return fd
 
 
-def _write_all(fd: int, pieces: Sequence[bytes]) -> int:
-    total = left = sum(len(piece) for piece in pieces)
+def _write_all(fd: int, pieces: Sequence[bytes]) -> None:
+    left = sum(len(piece) for piece in pieces)
     views = [memoryview(piece) for piece in pieces]
     while left:
         done = os.writev(fd, views)
@@ -228,7 +235,6 @@ def _write_all(fd: int, pieces: Sequence[bytes]) -> int:
             done -= len(views.pop(0))
         if done:
             views[0] = views[0][done:]
-    return total
 
 
 def _exists(file_name: str, directory: int) -> bool:

@@ -133,8 +133,19 @@ class ImageWriter:
             if hashing is not None:
                 await hash_threads.clean_up(hashing.close)
 
+    def _waiting(self) -> list[bytes]:
+        """Take what came while the disk was busy: written at once, it waits for a thread only once."""
+        pieces: list[bytes] = []
+        try:
+            for _ in range(QUEUED_BLOCKS - 1):
+                pieces += self._receive.receive_nowait()
+        except (trio.WouldBlock, trio.EndOfChannel):
+            return pieces
+        return pieces
+
     async def _drain(self, threads: DiskThreads) -> None:
-        async for pieces in self._receive:
+        async for block in self._receive:
+            pieces = block + self._waiting()
             await threads.run(partial(self._file.write, pieces))
             self.progressed.publish(self.written + sum(map(len, pieces)))
             if trio.current_time() - self._told_at >= PROGRESS_S:

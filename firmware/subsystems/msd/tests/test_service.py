@@ -361,6 +361,29 @@ async def test_a_disk_that_takes_a_little_at_a_time(bench: Bench, monkeypatch: p
     assert (bench.root / "a.img").read_bytes() == content
 
 
+async def test_what_comes_is_put_on_the_disk_as_often_as_it_is_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    between: list[int] = [0]
+    writev, fsync = os.writev, os.fsync
+
+    def count(fd: int, pieces: Any) -> int:
+        done = writev(fd, pieces)
+        between[-1] += done
+        return done
+
+    def note(fd: int) -> None:
+        fsync(fd)
+        between.append(0)
+
+    async with running(tmp_path / "images", sync_chunk_size=64 * 1024) as bench:
+        monkeypatch.setattr(os, "writev", count)
+        monkeypatch.setattr(os, "fsync", note)
+        await bench.upload_pieces("a.img", 2 * MIB, itertools.repeat(bytes(16 * 1024), 128))
+    assert max(between) == 64 * 1024
+    assert sum(between) == 2 * MIB
+
+
 async def test_a_disk_that_hangs_is_given_up_and_tidied_up_when_it_answers(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
