@@ -10,17 +10,19 @@ import math
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from drivers.emulated.faults import FaultKind, PortGate
 from drivers.emulated.records import Records
-from drivers.emulated.scaler import Scaler
 from drivers.errors import DeviceGoneError
 from drivers.ports import NoSignal
 from drivers.video.frame import Frame, PixelFormat
 from drivers.video.text import Line, TextRenderer, line_text
+
+if TYPE_CHECKING:
+    from drivers.emulated.scaler import Scaler
 
 # What a display is refreshed with when the capture sets no lower limit.
 REFRESH_HZ = 60
@@ -138,7 +140,7 @@ class Display:
         """
         await self._gate.call(trio.lowlevel.checkpoint)
         rate_hz = min(max_fps or REFRESH_HZ, REFRESH_HZ)
-        yield CaptureStream(self, self._gate, rate_hz, Scaler(size) if size is not None else None)
+        yield CaptureStream(self, self._gate, rate_hz, _scaler(size))
 
     def statistics(self) -> dict[str, int]:
         """Return how many pictures and how many rows of text were kept and drawn."""
@@ -196,6 +198,14 @@ def _draw_pointer(picture: bytearray, width_px: int, height_px: int, position_px
                 pair = at - at % 4
                 picture[at] = 255 if dot == "W" else 0
                 picture[pair + 1] = picture[pair + 3] = _NEUTRAL_CHROMA
+
+
+def _scaler(size: tuple[int, int] | None) -> Scaler | None:
+    if size is None:
+        return None
+    from drivers.emulated import scaler  # noqa: PLC0415 - loads numpy, which a start does not wait for
+
+    return scaler.Scaler(size)
 
 
 class CaptureStream:
