@@ -106,7 +106,6 @@ class Appliance:
             **self.info.heartbeats,
             **self.switch.heartbeats,
             **self.msd.heartbeats,
-            **self.info.heartbeats,
         }
         checks = [
             *(Check(f"front {url}", self_check(url)) for url in urls),

@@ -18,7 +18,6 @@ from pathlib import Path
 
 CREDENTIALS = {"X-KVMD-User": "admin", "X-KVMD-Passwd": "admin"}
 HEADER_PAIRS = [(name.encode(), value.encode()) for name, value in CREDENTIALS.items()]
-HEADER_PAIRS = [(name.encode(), value.encode()) for name, value in CREDENTIALS.items()]
 STOP_DEADLINE_S = 30
 
 
