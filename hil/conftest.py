@@ -118,6 +118,8 @@ def _appliances(root: Path) -> Iterator[Callable[..., RunningAppliance]]:
             appliance.stop()
         assert appliance.process.stdout is not None
         appliance.process.stdout.close()
+        # Shown with a test that failed: what the appliance had to say, and how it ended.
+        print("".join(appliance.output), f"exit status {appliance.process.returncode}", sep="")
 
 
 @pytest.fixture

@@ -114,10 +114,10 @@ def test_devices_that_are_not_driven_are_said_plainly(
     override = tmp_path / "config/override.yaml"
     override.write_text("kvmd: {hid: {type: spi}}\n")
     assert "kvmd/hid/type" in run(tmp_path, "--board", "emulated", *LOOPBACK)
-    override.write_text("kvmd: {snapshot: {live_interval: 60}}\n")
+    override.write_text("nginx: {http: {port: 8080}}\n")
     running = start_appliance("--board", "emulated", *LOOPBACK, "--config", str(tmp_path / "config"))
     assert running.stop() == 0
-    assert "kvmd/snapshot" in "".join(running.output)
+    assert "nginx/http/port" in "".join(running.output)
 
 
 def test_an_unreadable_configuration(tmp_path: Path) -> None:
