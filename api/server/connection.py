@@ -12,6 +12,7 @@ import math
 import socket
 import ssl
 import struct
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -229,19 +230,26 @@ class Connection:
             return  # without a checkpoint: after a few more there is no room, and reading is one anyway
         self.blocked = True
         self.times_blocked += 1
-        closed_since: float | None = None
         try:
-            while True:
-                with trio.move_on_after(self._limits.hangup_poll_s) as scope:
-                    await exchange.put(message, size)
-                if not scope.cancelled_caught:
-                    return
-                if self._peer_closed():
-                    closed_since = trio.current_time() if closed_since is None else closed_since
-                    if trio.current_time() - closed_since >= self._limits.disconnect_grace_s:
-                        raise PeerLeftError("the peer closed while what it had sent waited for room")
+            await self._while_peer_is_there(lambda: exchange.put(message, size))
         finally:
             self.blocked = False
+
+    async def hold(self, until: trio.Event) -> None:
+        """Read nothing until the event, as long as the peer is there; see `deliver`."""
+        await self._while_peer_is_there(until.wait)
+
+    async def _while_peer_is_there(self, wait: Callable[[], Awaitable[None]]) -> None:
+        closed_since: float | None = None
+        while True:
+            with trio.move_on_after(self._limits.hangup_poll_s) as scope:
+                await wait()
+            if not scope.cancelled_caught:
+                return
+            if self._peer_closed():
+                closed_since = trio.current_time() if closed_since is None else closed_since
+                if trio.current_time() - closed_since >= self._limits.disconnect_grace_s:
+                    raise PeerLeftError("the peer closed while what it had sent waited for room")
 
     def _peer_closed(self) -> bool:
         if self._broken:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import cast
 
 import h11
+import trio
 from hypercorn.events import Closed, RawData, Updated
 from hypercorn.protocol.events import Body, EndBody, Request, Response
 from hypercorn.protocol.events import Event as StreamEvent
@@ -54,6 +55,8 @@ class Http1Protocol(H11Protocol):
         self._is_head = False
         self._ended = False
         self._held_head = b""
+        # Set when the present request is over; the reader waits for it if it has too much of the next one.
+        self._turn = trio.Event()
 
     # Input
 
@@ -71,6 +74,7 @@ class Http1Protocol(H11Protocol):
         self._ended = True
         if self.stream is not None:
             await self._close_stream()
+        self._turn.set()
 
     @property
     def unread_input(self) -> bool:
@@ -104,7 +108,7 @@ class Http1Protocol(H11Protocol):
                 await self.stream.handle(Body(stream_id=STREAM_ID, data=b"".join(body)))
                 body.clear()
             if event is h11.PAUSED:
-                self._check_pipelined()
+                await self._hold_pipelined()
                 return
             if isinstance(event, h11.Request):
                 await self.send(Updated(idle=False))
@@ -116,13 +120,20 @@ class Http1Protocol(H11Protocol):
             else:
                 await self.stream.handle(cast("StreamEvent", event))
 
-    def _check_pipelined(self) -> None:
+    async def _hold_pipelined(self) -> None:
         # The reader goes on reading behind a request that is being answered, since only so it sees that the
         # client has gone; what it reads is kept, within this bound.
         waiting = len(self.connection.trailing_data[0])
-        if waiting > self._shared.config.limits.pipelined_bytes:
+        if waiting <= self._shared.config.limits.pipelined_bytes:
+            return
+        if self.connection.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             self._shared.counters.rejected_requests += 1
             self._port.abort()
+        elif self.stream is not None:
+            # A client that has its answer may send the next request, an image for instance, before the
+            # application has ended; it has to wait for that, and so has the reader.
+            self._turn = trio.Event()
+            await self._port.hold(self._turn)
 
     # Requests
 
@@ -252,6 +263,7 @@ class Http1Protocol(H11Protocol):
                 self._port.resume()
         else:
             await self.send(Closed())
+        self._turn.set()
 
 
 def _refusal(request: h11.Request, header_bytes: int) -> tuple[int, str] | None:

@@ -69,7 +69,8 @@ class Limits:
 
     pipelined_bytes: int = 64 * KIB
     """Bytes that may arrive behind a request that is still being answered. They are read to notice that the
-    client has gone; whoever sends more is cut off, since no client that pipelines so much is known."""
+    client has gone; whoever sends more before it has its answer is cut off, since no client that pipelines so
+    much is known."""
 
     send_s: float = 20.0
     """For one write to be taken by the kernel. A frame to a phone in a lift takes seconds; a peer that takes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import trio
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.events import Event
 from hypercorn.trio.worker_context import WorkerContext
@@ -51,6 +52,10 @@ class Port(Protocol):
 
     async def deliver(self, exchange: Exchange, message: Message, size: int) -> None:
         """Give the application *message* of *size* bytes, waiting for room as long as the peer is there."""
+        ...
+
+    async def hold(self, until: trio.Event) -> None:
+        """Read nothing until the event, as long as the peer is there."""
         ...
 
     def resume(self) -> None:

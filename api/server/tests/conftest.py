@@ -100,6 +100,14 @@ def build_app(probe: Probe) -> FrontApp:
 
         return parts(), {"Content-Type": "text/plain"}
 
+    @app.get("/lingering")
+    async def lingering() -> Any:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"whole"
+            await probe.go_on.wait()
+
+        return parts(), {"Content-Length": "5"}
+
     @app.get("/break")
     async def break_off() -> Any:
         async def parts() -> AsyncIterator[bytes]:

@@ -14,6 +14,8 @@ from api.server import Limits, is_disconnect
 QUICK = Limits(keep_alive_s=0.1, header_s=0.1, linger_s=0.2, hangup_poll_s=0.05, disconnect_grace_s=0.1)
 """Deadlines that a test can wait for."""
 
+QUICK_HANGUP = Limits(hangup_poll_s=0.05, disconnect_grace_s=0.1, pipelined_bytes=1000)
+
 
 async def test_one_connection_serves_many_requests(start: Any) -> None:
     running = await start()
@@ -199,6 +201,26 @@ async def test_whoever_sends_on_behind_an_unanswered_request_is_cut(start: Any) 
     )
     assert await client.is_closed()
     await running.probe.wait_for("hang ended")
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_long_request_may_follow_an_answer_whose_handler_has_not_ended(
+    start: Any, nursery: trio.Nursery, leaves: bool
+) -> None:
+    running = await start(limits=QUICK_HANGUP)
+    client = await running.connect()
+    assert (await client.get("/lingering")).body == b"whole"
+    image = bytes(60_000)
+    head = f"POST /data HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n"
+    nursery.start_soon(client.send, head.encode() + image)
+    # Long enough for the server to read more of it than it keeps.
+    await trio.sleep(0.2)
+    if leaves:
+        await client.stream.aclose()
+        await running.until(lambda: running.server.statistics().open_connections == 0)
+    else:
+        running.probe.go_on.set()
+        assert (await client.answer("POST")).body == b"60000"
 
 
 async def test_a_bug_in_a_handler_is_a_500_with_a_traceback_in_the_log(
