@@ -57,24 +57,21 @@ lock:
 [group("check")]
 test: lint console
     {{ bin }}/coverage erase
-    tools/side_by_side.sh "{{ just_executable() }} _test-modules" "{{ just_executable() }} _test-outside" \
-        "{{ just_executable() }} _test-rig"
+    tools/side_by_side.sh "{{ just_executable() }} _test-modules" "{{ just_executable() }} _test-machines"
     {{ bin }}/coverage combine -q
     {{ bin }}/coverage report
     tools/check_wheel.sh
 
-# The parts of `test`, side by side: what runs within one process; guests, browsers and other people's clients; the rig.
+# One of the two halves of `test`, side by side: what runs within one process, and the fuzzer.
 _test-modules: sanitize
     cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
     {{ bin }}/coverage run -m pytest -q drivers firmware api
-
-_test-outside:
-    {{ bin }}/coverage run -m pytest -q board-tests hil --ignore=hil/rig --ignore=hil/test_rig_tooling.py \
-        --ignore=hil/test_rig_appliance.py
     {{ bin }}/python -m tools.api_fuzz
 
-_test-rig:
-    {{ bin }}/coverage run -m pytest -q hil/rig hil/test_rig_tooling.py hil/test_rig_appliance.py
+# The other half: guests, browsers, other people's clients, and the rig. A third part at the same time would keep two
+# cores so busy that tests which wait for other processes fail.
+_test-machines:
+    {{ bin }}/coverage run -m pytest -q board-tests hil
     PYTHONPATH=hil {{ bin }}/python -m rig run -q --coverage -m "not slow" hil/kernel board-tests
 
 [doc("The fast tests of the drivers inside the rig, whose kernel plays the hardware; ARGS go to pytest")]

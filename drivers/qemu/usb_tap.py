@@ -98,7 +98,8 @@ class UsbTap:
                             case Configured(value):
                                 self.configured = value != 0
                                 self._start_afresh()
-                            case OutputReport(report):
+                            # What was still in the pipe when the machine was reset is no longer true.
+                            case OutputReport(report) if self.configured:
                                 self._led_byte = report[0]
                                 self._leds.publish(report[0])
                     self._lot.unpark_all()
