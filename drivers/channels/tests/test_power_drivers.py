@@ -207,7 +207,7 @@ class FakeMeshcmd:
 
     def driver(self, **options: object) -> AmtDriver:
         given = {"host": "host.example", "user": "", "passwd": SECRET, "state_poll_s": 0.2, **options}
-        return AmtDriver(STATUS, **given)  # type: ignore[arg-type]
+        return AmtDriver(STATUS, **given)  # type: ignore[arg-type] # options by name
 
 
 @pytest.fixture

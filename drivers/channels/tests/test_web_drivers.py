@@ -37,7 +37,7 @@ def bridge(**lights: bool) -> HueBridge:
 
 
 def strip(habit: str = "toggles") -> AnelStrip:
-    made = AnelStrip(habit=habit)  # type: ignore[arg-type]
+    made = AnelStrip(habit=habit)  # type: ignore[arg-type] # any habit of its own
     made.passwd = PASSWD
     return made
 
@@ -321,7 +321,7 @@ class TestBoth:
                 authority.configure_trust(context)
                 return context
 
-            monkeypatch.setattr(http_device.ssl, "create_default_context", trusting)  # type: ignore[attr-defined]
+            monkeypatch.setattr(http_device.ssl, "create_default_context", trusting)  # type: ignore[attr-defined] # its import
             driver = driver_of(device)
             async with running(driver.run):
                 assert await driver.read("2")

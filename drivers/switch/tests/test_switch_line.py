@@ -127,7 +127,7 @@ async def test_a_stream_that_ends_is_a_device_that_is_gone(how: str) -> None:
         async def broken(max_bytes: int | None = None) -> bytes:
             raise trio.BrokenResourceError
 
-        ours.receive_some = broken  # type: ignore[method-assign]
+        ours.receive_some = broken  # type: ignore[method-assign] # a fault for the test
         await theirs.aclose()
     with pytest.raises(DeviceGoneError, match="a line: the other end hung up"):
         await session.receive()

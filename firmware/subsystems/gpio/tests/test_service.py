@@ -138,7 +138,7 @@ async def running(**channels: GpioChannelConfig) -> AsyncIterator[Bench]:
 
 
 def relay(**changes: object) -> GpioOutputConfig:
-    return GpioOutputConfig(pin="1", **changes)  # type: ignore[arg-type]
+    return GpioOutputConfig(pin="1", **changes)  # type: ignore[arg-type] # options by name
 
 
 # -- values ------------------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ async def test_the_end_of_the_service_releases_a_pulse(autojump_clock: MockClock
         action: Callable[[], object] = (
             (lambda: bench.gpio.pulse("door")) if pulse else (lambda: bench.gpio.switch("door", True))
         )
-        await action()  # type: ignore[misc]
+        await action()  # type: ignore[misc] # either is awaitable
         await trio.sleep(0.1)
         assert bench.device.levels == {"1": True}
         bench.scope.cancel()
