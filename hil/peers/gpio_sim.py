@@ -26,8 +26,8 @@ DRIVER = Path("/sys/bus/platform/drivers/gpio-sim")
 DEVICES = Path("/sys/devices/platform")
 TRACING = Path("/sys/kernel/tracing")
 
-# A line of the kernel's trace: when, and to which level.
-SET_EVENT = re.compile(r"\s(\d+\.\d+): gpio_value: \d+ set (\d)")
+# A line of the kernel's trace: when, which line, and to which level.
+SET_EVENT = re.compile(r"\s(\d+\.\d+): gpio_value: (\d+) set (\d)")
 
 # A level that a driver sets is there at once, but a guest that shares its processors may not run for a while.
 DEADLINE_S = 30.0
@@ -110,13 +110,13 @@ class SimLine:
         microsecond. A line that falls back to its pull, because whoever drove it let go, is not in it.
         """
         number = self._number()
+        trace = _trace()
+        began_s = time.monotonic()
         transitions = Transitions(first=self.level())
-        with _trace(f"line {number}", f"get == 0 && gpio == {number}") as trace:
-            yield transitions
-            text = trace.read_text()
+        yield transitions
         last = transitions.first
-        for at_s, level in SET_EVENT.findall(text):
-            if (level == "1") is not last:
+        for at_s, line, level in SET_EVENT.findall(trace.read_text()):
+            if float(at_s) >= began_s and int(line) == number and (level == "1") is not last:
                 last = not last
                 transitions.changes.append(Change(last, float(at_s)))
 
@@ -127,22 +127,24 @@ class SimLine:
         return int(base.read_text()) + int(directory.name.removeprefix("sim_gpio"))
 
 
-@contextmanager
-def _trace(name: str, condition: str) -> Iterator[Path]:
-    """Trace how lines are driven, in a buffer of our own; the body gets the file to read it from."""
+def _trace() -> Path:
+    """The file of a trace of how lines are driven; made at first use, and running until the guest ends.
+
+    Starting and ending a trace patches the code of the running kernel, which QEMU's multi-threaded TCG does
+    not survive each time if the place is a hot one: hence one trace for all, and none of the names of tasks,
+    which hooks the scheduler.
+    """
     if not (TRACING / "instances").exists():
         subprocess.run(["mount", "-t", "tracefs", "tracefs", str(TRACING)], check=True)
-    instance = TRACING / "instances" / name.replace(" ", "-")
-    instance.mkdir()
-    try:
-        event = instance / "events/gpio/gpio_value"
+    instance = TRACING / "instances/farhand"
+    if not instance.exists():
+        instance.mkdir()
+        (instance / "options/record-cmd").write_text("0")
         (instance / "trace_clock").write_text("mono")
-        (event / "filter").write_text(condition)
+        event = instance / "events/gpio/gpio_value"
+        (event / "filter").write_text("get == 0")
         (event / "enable").write_text("1")
-        yield instance / "trace"
-    finally:
-        # Removing it ends the trace too.
-        instance.rmdir()
+    return instance / "trace"
 
 
 def _write_from_start(file: BinaryIO, data: bytes) -> None:
