@@ -24,8 +24,13 @@ def build_metrics() -> Iterator[Metric]:
     yield info
 
 
-def picture_metrics(counts: Mapping[str, int], encode_times_s: Histogram) -> Iterator[Metric]:
-    """Yield what became of captured frames; *counts* are those of the streamer's statistics."""
+def picture_metrics(
+    counts: Mapping[str, int], latencies: Mapping[str, Mapping[str, Histogram]]
+) -> Iterator[Metric]:
+    """Yield what became of captured frames, and how long they took, by format and stage.
+
+    *counts* are those of the streamer's statistics.
+    """
     for key, description in (
         ("captured_frames", "frames taken from the capture"),
         ("encoded_frames", "frames encoded as JPEG, rendered ones that say why there is none included"),
@@ -33,12 +38,17 @@ def picture_metrics(counts: Mapping[str, int], encode_times_s: Histogram) -> Ite
         ("dropped_frames", "encoded frames that clients of the MJPEG stream were too slow for"),
     ):
         yield CounterMetricFamily(f"farhand_{key}", description, counts[key])
-    yield HistogramMetricFamily(
-        "farhand_frame_encode_seconds",
-        "time to compare and encode one captured frame",
-        buckets=[(_bound(bound), count) for bound, count in encode_times_s.cumulative()],
-        sum_value=encode_times_s.total,
+    seconds = HistogramMetricFamily(
+        "farhand_frame_seconds",
+        "time that frames took from stage to stage: capture, queue, encode and send, one after the other;"
+        " total is from the capture to the connection of a client, paint to its screen as browsers tell",
+        labels=["format", "stage"],
     )
+    for name, stages in latencies.items():
+        for stage, histogram in stages.items():
+            buckets = [(_bound(bound), count) for bound, count in histogram.cumulative()]
+            seconds.add_metric([name, stage], buckets=buckets, sum_value=histogram.total)
+    yield seconds
 
 
 def _bound(bound: float) -> str:

@@ -44,7 +44,10 @@ class Measured:
         info = self.info.state
         yield from contract_metrics(self.atx.state.value, self.gpio.state.value.state, info.health, info.fan)
         yield from build_metrics()
-        yield from picture_metrics(self.streamer.statistics(), self.streamer.encode_times_s)
+        yield from picture_metrics(
+            self.streamer.statistics(),
+            {name: meter.histograms for name, meter in self.streamer.latencies().items()},
+        )
         yield from hid_metrics(self.hid.statistics(), self.typist.statistics())
         yield from task_metrics(self.supervisor.tasks.value)
         yield from front_metrics(self.front(), self.sessions.statistics(), self.auth.statistics())

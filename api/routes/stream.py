@@ -191,6 +191,8 @@ async def _parts(streamer: StreamerService, client: MjpegClient) -> AsyncIterato
             repeats_due = options.dual_final_frames and is_new
             if is_new and last_number is not None:
                 client.dropped += frame.number - last_number - 1
+                # Not of the first one, which may be old: that is nobody's delay.
+                streamer.jpeg_latency.sent(frame.times, time.monotonic())
             last_number = frame.number
             for piece in writer.part(
                 frame.data, time.time(), _part_info(streamer.as_grabbed_last(frame), client)
@@ -207,10 +209,10 @@ def _part_info(frame: JpegFrame, client: MjpegClient) -> PartInfo:
         height=frame.height,
         dropped=client.dropped,
         client_fps=client.fps,
-        grab_begin=frame.grab_begin,
-        grab_end=frame.grab_end,
-        encode_begin=frame.encode_begin,
-        encode_end=frame.encode_end,
+        grab_begin=frame.times.grab_begin,
+        grab_end=frame.times.grab_end,
+        encode_begin=frame.times.encode_begin,
+        encode_end=frame.times.encode_end,
         expose_begin=now,
         send=now,
     )

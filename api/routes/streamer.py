@@ -106,10 +106,10 @@ def snapshot_headers(frame: JpegFrame) -> dict[str, str]:
         "X-UStreamer-Online": "true" if frame.online else "false",
         "X-UStreamer-Width": str(frame.width),
         "X-UStreamer-Height": str(frame.height),
-        "X-UStreamer-Grab-Begin-Timestamp": f"{frame.grab_begin:.6f}",
-        "X-UStreamer-Grab-End-Timestamp": f"{frame.grab_end:.6f}",
-        "X-UStreamer-Encode-Begin-Timestamp": f"{frame.encode_begin:.6f}",
-        "X-UStreamer-Encode-End-Timestamp": f"{frame.encode_end:.6f}",
+        "X-UStreamer-Grab-Begin-Timestamp": f"{frame.times.grab_begin:.6f}",
+        "X-UStreamer-Grab-End-Timestamp": f"{frame.times.grab_end:.6f}",
+        "X-UStreamer-Encode-Begin-Timestamp": f"{frame.times.encode_begin:.6f}",
+        "X-UStreamer-Encode-End-Timestamp": f"{frame.times.encode_end:.6f}",
         "X-UStreamer-Send-Timestamp": f"{time.monotonic():.6f}",
     }
 

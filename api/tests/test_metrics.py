@@ -167,9 +167,9 @@ async def test_an_appliance_at_work_shows_what_it_does(live: Any) -> None:
     assert samples["farhand_task_starts_total{task=hid.keyboard}"] == 1
     assert samples["farhand_sessions{video=yes}"] == 1
     assert samples["farhand_http_requests_total"] >= 2
-    encoded = samples["farhand_frame_encode_seconds_count"]
+    encoded = samples["farhand_frame_seconds_count{format=jpeg,stage=encode}"]
     assert samples["farhand_captured_frames_total"] >= encoded >= 1
-    assert samples["farhand_frame_encode_seconds_bucket{le=+Inf}"] == encoded
+    assert samples["farhand_frame_seconds_bucket{format=jpeg,le=+Inf,stage=encode}"] == encoded
     assert samples["process_resident_memory_bytes"] > 2**20
     assert samples["process_open_fds"] > 5
     assert any(re.fullmatch(r"farhand_build_info\{version=.+\}", name) for name in samples)

@@ -105,6 +105,19 @@ class SinksState(msgspec.Struct, frozen=True):
     jpeg: SinkState
 
 
+class StageLatency(msgspec.Struct, frozen=True):
+    """How long one stage took: quantiles of the last frames, and a histogram of all since the start.
+
+    `up_to_ms` counts the frames that took at most so many milliseconds.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    count: int
+    up_to_ms: Mapping[str, int]
+
+
 class RunningState(msgspec.Struct, frozen=True):
     """The running streamer, which in the reference is a process of its own."""
 
@@ -113,6 +126,8 @@ class RunningState(msgspec.Struct, frozen=True):
     sinks: SinksState
     source: SourceState
     stream: StreamState
+    latency: Mapping[str, Mapping[str, StageLatency]]
+    """By format and stage (beyond the contract)."""
 
 
 class StreamerState(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
-"""The pipeline: one frame at a time from the capture through the encoder to everybody.
+"""The pipeline: one frame at a time from the capture to the encoders.
 
 There is at most one frame in each stage. While one is being encoded the source drops what it captures, so
-the next one taken is always the newest. A picture that is the same as the last one is not encoded again.
+the next one taken is always the newest.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import math
 import textwrap
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
@@ -17,21 +18,17 @@ import trio
 from drivers.errors import DeviceTimeoutError, DriverError
 from drivers.ports import NoSignal, VideoSource, VideoStream
 from drivers.video.frame import Frame
-from drivers.video.jpeg import JpegEncoder, same_picture
 from drivers.video.text import banner_picture
 from firmware.core.cell import Cell
-from firmware.core.histogram import Histogram
-from firmware.subsystems.streamer.frames import JpegFrame
+from firmware.subsystems.streamer.jpeg_stage import JpegStage
 from firmware.subsystems.streamer.rate import RateMeter
+from firmware.subsystems.streamer.stages import EncodingStage
 
 # The size of a rendered "no signal" picture before a first real one has shown what clients are used to.
 DEFAULT_SIZE = (640, 480)
 # A source delivers many frames a second, or says that it has no signal; one that does neither is stuck. Long
 # enough for a mode change of slow capture hardware.
 STALLED_CAPTURE_S = 5.0
-
-# From a fast desk to a slow board with a large picture; at 1 s nobody can work any more.
-ENCODE_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 # The reason for a missing picture is drawn as large as its longest line allows: lines of this length are
 # legible on a phone. A reason that names many devices is cut, or its lines would shrink it again; the
@@ -50,29 +47,18 @@ class Signal:
 
 
 class Pipeline:
-    """Captures and encodes while `run` runs; `frames` holds the newest encoded frame."""
+    """Captures while `run` runs, and gives each frame to the JPEG stage and to *others*."""
 
-    def __init__(self, source: VideoSource) -> None:
+    def __init__(self, source: VideoSource, jpeg: JpegStage, others: Sequence[EncodingStage] = ()) -> None:
         self._source = source
-        self._encoder = JpegEncoder()
-        # The encoder serves one call at a time, and a frame that waits for it would not be the newest.
-        self._encoder_limiter = trio.CapacityLimiter(1)
-        self._last: Frame | None = None
-        self._number = 0
-        self.frames: Cell[JpegFrame | None] = Cell(None)
+        self._jpeg = jpeg
+        self._others = tuple(others)
         self.signal: Cell[Signal] = Cell(Signal(*DEFAULT_SIZE, online=False))
-        self.grabbed: Cell[tuple[float, float]] = Cell((0.0, 0.0))
-        """Begin and end of the newest capture in seconds of `time.monotonic`, unchanged pictures included."""
         self.captured = RateMeter()
-        self.encoded = RateMeter()
-        self.unchanged_frames = 0
-        self.encode_times_s = Histogram(ENCODE_BOUNDS_S)
-        """Of captured frames that were encoded: comparing, waiting for a thread and encoding together."""
 
     async def run(
         self,
         *,
-        quality: int,
         max_fps: int,
         size: tuple[int, int] | None,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -84,15 +70,15 @@ class Pipeline:
                 item = await self._next(stream, stall_s)
                 task_status.started()
                 while True:
-                    await self._take(item, quality)
+                    await self._take(item)
                     # Without a signal there may be no news for a long time.
                     item = await self._next(stream, stall_s if isinstance(item, Frame) else math.inf)
         except Exception as exc:
             reason = f"capture failed: {exc}" if isinstance(exc, DriverError) else "capture failed"
-            await self._show_reason(reason, quality)
+            await self._show_reason(reason)
             raise
         finally:
-            self._forget_last()
+            self._jpeg.forget()
 
     async def _next(self, stream: VideoStream, deadline_s: float) -> Frame | NoSignal:
         with trio.move_on_after(deadline_s) as scope:
@@ -102,76 +88,54 @@ class Pipeline:
         return item
 
     def clear(self) -> None:
-        """Forget the last frame: the streamer has stopped, and the next first picture is news again."""
-        self.frames.publish(None)
+        """Forget the last signal: the streamer has stopped."""
+        self._jpeg.clear()
         self.signal.publish(dataclasses.replace(self.signal.value, online=False))
 
-    async def _take(self, item: Frame | NoSignal, quality: int) -> None:
+    async def _take(self, item: Frame | NoSignal) -> None:
         if isinstance(item, NoSignal):
-            self._forget_last()
-            await self._show_reason(item.reason, quality)
-        else:
-            self.captured.tick(trio.current_time())
-            await self._encode(item, quality)
-            self.signal.publish(Signal(item.width, item.height, online=True))
-            self.grabbed.publish((item.grab_begin, item.grab_end))
+            await self._show_reason(item.reason)
+            return
+        self.captured.tick(trio.current_time())
+        await self._give(item, online=True)
+        self.signal.publish(Signal(item.width, item.height, online=True))
 
-    async def _encode(self, frame: Frame, quality: int) -> None:
-        last, encode_begin = self._last, time.monotonic()
+    async def _give(self, frame: Frame, *, online: bool) -> None:
+        """Give *frame* to every stage that is wanted, and back once none of them needs it."""
+        to_jpeg = self._jpeg.wanted or not online
+        others = [stage for stage in self._others if stage.wanted]
         try:
-            data = await trio.to_thread.run_sync(
-                self._encode_if_changed, last, frame, quality, limiter=self._encoder_limiter
-            )
+            if not others:
+                # What happens with most frames need not cost a nursery.
+                if to_jpeg:
+                    await self._jpeg.take(frame, online=online)
+            else:
+                async with trio.open_nursery() as nursery:
+                    for stage in others:
+                        nursery.start_soon(_take_by, stage, frame, online)
+                    if to_jpeg:
+                        await self._jpeg.take(frame, online=online)
         except BaseException:
-            frame.release()
+            if self._jpeg.holds(frame):
+                self._jpeg.forget()
+            else:
+                frame.release()
             raise
-        if data is None:
-            self.unchanged_frames += 1
-        else:
-            self.encode_times_s.observe(time.monotonic() - encode_begin)
-            self._publish(data, frame, encode_begin, online=True)
-        # The frame stays borrowed until the next one has been compared with it.
-        self._forget_last()
-        self._last = frame
+        if not self._jpeg.holds(frame):
+            frame.release()
 
-    def _encode_if_changed(self, last: Frame | None, frame: Frame, quality: int) -> bytes | None:
-        if last is not None and (last.data is frame.data or same_picture(last, frame)):
-            return None
-        return self._encoder.encode(frame, quality)
-
-    async def _show_reason(self, reason: str, quality: int) -> None:
-        encode_begin = time.monotonic()
+    async def _show_reason(self, reason: str) -> None:
+        self._jpeg.forget()
         width, height = self.signal.value.width, self.signal.value.height
         lines = [
             "NO VIDEO",
             *textwrap.wrap(reason, REASON_COLUMNS, max_lines=REASON_LINES, placeholder=" ..."),
         ]
+        began = time.monotonic()
         picture = await trio.to_thread.run_sync(banner_picture, width, height, lines)
-        data = await trio.to_thread.run_sync(
-            self._encoder.encode, picture, quality, limiter=self._encoder_limiter
-        )
-        self._publish(data, picture, encode_begin, online=False)
+        await self._give(dataclasses.replace(picture, grab_begin=began, grab_end=began), online=False)
         self.signal.publish(Signal(width, height, online=False))
-        self.grabbed.publish((encode_begin, encode_begin))
 
-    def _publish(self, data: bytes, frame: Frame, encode_begin: float, *, online: bool) -> None:
-        self._number += 1
-        self.encoded.tick(trio.current_time())
-        self.frames.publish(
-            JpegFrame(
-                data=data,
-                width=frame.width,
-                height=frame.height,
-                online=online,
-                number=self._number,
-                grab_begin=frame.grab_begin,
-                grab_end=frame.grab_end,
-                encode_begin=encode_begin,
-                encode_end=time.monotonic(),
-            )
-        )
 
-    def _forget_last(self) -> None:
-        if self._last is not None:
-            self._last.release()
-            self._last = None
+async def _take_by(stage: EncodingStage, frame: Frame, online: bool) -> None:
+    await stage.take(frame, online=online)

@@ -20,7 +20,6 @@ import trio
 from drivers.ports import VideoSource
 from firmware.core.cell import Cell
 from firmware.core.errors import UnavailableError
-from firmware.core.histogram import Histogram
 from firmware.core.supervise import Supervisor
 from firmware.state.streamer import (
     EncoderState,
@@ -39,6 +38,8 @@ from firmware.subsystems.streamer.clients import Audience, MjpegClients
 from firmware.subsystems.streamer.config import StreamerConfig
 from firmware.subsystems.streamer.control import Action, StreamerControl
 from firmware.subsystems.streamer.frames import JpegFrame
+from firmware.subsystems.streamer.jpeg_stage import JpegStage
+from firmware.subsystems.streamer.latency import LatencyMeter
 from firmware.subsystems.streamer.parameters import Parameters, jpeg_quality, wanted_size
 from firmware.subsystems.streamer.pipeline import Pipeline
 
@@ -64,7 +65,6 @@ class StreamerService:
     def __init__(self, config: StreamerConfig, *, source: VideoSource, supervisor: Supervisor) -> None:
         self._config = config
         self._supervisor = supervisor
-        self._pipeline = Pipeline(source)
         self._control = StreamerControl(
             shutdown_delay_s=config.shutdown_delay, reset_delay_s=config.reset_delay
         )
@@ -76,6 +76,9 @@ class StreamerService:
         self.clients = MjpegClients()
         self.jpeg_sink = Audience()
         """Who takes JPEG frames elsewhere than by MJPEG: clients of the media socket."""
+        self._snapshots = Audience()
+        self._jpeg = JpegStage(self._jpeg_wanted)
+        self._pipeline = Pipeline(source, self._jpeg)
         self._wishes = Cell(0)
         self.state = Cell(
             StreamerState(
@@ -96,7 +99,16 @@ class StreamerService:
     @property
     def frames(self) -> Cell[JpegFrame | None]:
         """The newest encoded frame, None while the streamer is stopped."""
-        return self._pipeline.frames
+        return self._jpeg.frames
+
+    @property
+    def jpeg_latency(self) -> LatencyMeter:
+        """How long JPEG frames take; whoever sends one tells it."""
+        return self._jpeg.latency
+
+    def _jpeg_wanted(self) -> bool:
+        audiences = (self.clients, self.jpeg_sink, self._snapshots)
+        return any(audience.count.value for audience in audiences)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start and stop the pipeline as its rules say, until cancelled."""
@@ -126,12 +138,8 @@ class StreamerService:
         with period.scope:
             try:
                 async with trio.open_nursery() as nursery:
-                    run = partial(
-                        self._pipeline.run,
-                        quality=jpeg_quality(params),
-                        max_fps=params.desired_fps,
-                        size=wanted_size(params),
-                    )
+                    self._jpeg.quality = jpeg_quality(params)
+                    run = partial(self._pipeline.run, max_fps=params.desired_fps, size=wanted_size(params))
                     nursery.start_soon(self._supervisor.supervise, CAPTURE_TASK, run)
                     nursery.start_soon(self._publish_statistics, params)
             finally:
@@ -160,7 +168,7 @@ class StreamerService:
                 self._publish_running(params)
 
     def _publish_running(self, params: Params) -> None:
-        if self._pipeline.frames.value is not None:
+        if self.frames.value is not None:
             self._show_running(self._running_state(params))
 
     def _show_running(self, running: RunningState | None) -> None:
@@ -179,10 +187,11 @@ class StreamerService:
                 captured_fps=self._pipeline.captured.per_second(now),
             ),
             stream=StreamState(
-                queued_fps=self._pipeline.encoded.per_second(now),
+                queued_fps=self._jpeg.encoded.per_second(now),
                 clients=self.clients.count.value,
                 clients_stat=self.clients.statistics(),
             ),
+            latency={"jpeg": self._jpeg.latency.state()},
         )
 
     # -- who wants the picture --------------------------------------------------------------------------
@@ -257,10 +266,10 @@ class StreamerService:
         asked_at = time.monotonic()
         if self.state.value.streamer is None and self.frames.value is None:
             raise UnavailableError("the streamer is not running; open a session with stream=1 first")
-        deadline_s = self._config.snapshot_timeout
-        with trio.move_on_after(deadline_s) as scope:
-            while self._pipeline.grabbed.value[0] < asked_at and self._pipeline.signal.value.online:
-                await self._pipeline.grabbed.wait_newer(self._pipeline.grabbed.version)
+        deadline_s, grabbed = self._config.snapshot_timeout, self._jpeg.grabbed
+        with self._snapshots.joined(), trio.move_on_after(deadline_s) as scope:
+            while grabbed.value[0] < asked_at and self._pipeline.signal.value.online:
+                await grabbed.wait_newer(grabbed.version)
         if scope.cancelled_caught:
             raise UnavailableError(f"the capture gave no picture within {deadline_s:g} s")
         frame = self.frames.value
@@ -280,10 +289,11 @@ class StreamerService:
 
         A picture that stood still for a minute was still seen a moment ago.
         """
-        begin, end = self._pipeline.grabbed.value
-        if frame is not self.frames.value or begin <= frame.grab_begin:
+        begin, end = self._jpeg.grabbed.value
+        if frame is not self.frames.value or begin <= frame.times.grab_begin:
             return frame
-        return dataclasses.replace(frame, grab_begin=begin, grab_end=end)
+        times = dataclasses.replace(frame.times, grab_begin=begin, grab_end=end)
+        return dataclasses.replace(frame, times=times)
 
     def load_snapshot(self) -> JpegFrame:
         """Return the kept frame. Raises UnavailableError if there is none."""
@@ -304,12 +314,11 @@ class StreamerService:
         """
         return {
             "captured_frames": self._pipeline.captured.total,
-            "encoded_frames": self._pipeline.encoded.total,
-            "unchanged_frames": self._pipeline.unchanged_frames,
+            "encoded_frames": self._jpeg.encoded.total,
+            "unchanged_frames": self._jpeg.unchanged_frames,
             "dropped_frames": self.clients.dropped,
         }
 
-    @property
-    def encode_times_s(self) -> Histogram:
-        """How long captured frames took to encode."""
-        return self._pipeline.encode_times_s
+    def latencies(self) -> dict[str, LatencyMeter]:
+        """Return the meter of each format."""
+        return {"jpeg": self._jpeg.latency}

@@ -101,9 +101,15 @@ async def online(service: StreamerService) -> None:
     pytest.fail("no picture came")
 
 
+@asynccontextmanager
+async def watched(service: StreamerService) -> AsyncIterator[None]:
+    with service.jpeg_sink.joined():
+        yield
+
+
 async def test_an_unchanged_picture_is_encoded_once(mock_clock: MockClock) -> None:
     screen = Screen()
-    async with running(mock_clock, screen) as streamer:
+    async with running(mock_clock, screen) as streamer, watched(streamer):
         streamer.set_sessions(1)
         await online(streamer)
         await trio.sleep(3)
