@@ -120,7 +120,7 @@ format:
     {{ bin }}/ruff format
     {{ bin }}/ruff check --fix
 
-[doc("The tests of the C extension under AddressSanitizer and UBSan")]
+[doc("The tests of the C extensions under AddressSanitizer and UBSan")]
 [group("check")]
 sanitize:
     tools/sanitize_jpeg.sh

@@ -1,6 +1,6 @@
-"""The C extension and nothing else; all other metadata stands in pyproject.toml.
+"""The C extensions and nothing else; all other metadata stands in pyproject.toml.
 
-FARHAND_SANITIZE=1 builds it under AddressSanitizer and UndefinedBehaviorSanitizer (tools/sanitize_jpeg.sh).
+FARHAND_SANITIZE=1 builds them under AddressSanitizer and UndefinedBehaviorSanitizer (tools/sanitize_jpeg.sh).
 FARHAND_REQUIRE_JPEG=1 makes a failed build an error; the image and CI set it.
 """
 
@@ -33,6 +33,15 @@ setup(
             extra_link_args=SANITIZE if sanitizing else [],
             # Without libturbojpeg's header the appliance still installs and says so in its state.
             optional=sys.platform != "linux" or os.environ.get("FARHAND_REQUIRE_JPEG") != "1",
-        )
+        ),
+        Extension(
+            "drivers.video._i420",
+            sources=["drivers/video/_i420.c", "drivers/video/_picture.c"],
+            depends=["drivers/video/_picture.h"],
+            extra_compile_args=["-std=c11", *STRICT, *(SANITIZE if sanitizing else OPTIMISE)],
+            extra_link_args=SANITIZE if sanitizing else [],
+            # Needs a C compiler and nothing else; without one there is no H.264.
+            optional=sys.platform != "linux" or os.environ.get("FARHAND_REQUIRE_JPEG") != "1",
+        ),
     ]
 )

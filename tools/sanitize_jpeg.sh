@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build the JPEG extension under AddressSanitizer and UndefinedBehaviorSanitizer and run its tests with it.
+# Build the C extensions under AddressSanitizer and UndefinedBehaviorSanitizer and run their tests with them.
 # Needs gcc's libasan (Debian: part of gcc). Leaves nothing behind: works on a copy in a temporary directory.
 # Usage: tools/sanitize_jpeg.sh [arguments for pytest]
 set -eu
@@ -14,7 +14,7 @@ trap 'cat "$copy"/report.* 2>/dev/null || true; rm -rf "$copy"' EXIT
 mkdir "$copy/drivers"
 cp setup.py pyproject.toml README.md LICENSE NOTICE "$copy/"
 cp -R drivers/__init__.py drivers/errors.py drivers/video "$copy/drivers/"
-rm -f "$copy"/drivers/video/_jpeg*.so
+rm -f "$copy"/drivers/video/_*.so
 cd "$copy"
 
 FARHAND_SANITIZE=1 FARHAND_REQUIRE_JPEG=1 "$python" setup.py --quiet build_ext --inplace
@@ -33,14 +33,16 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path="$copy/report"
 
 "$python" -P -c '
 import sys
-from drivers.video import _jpeg
+from drivers.video import _i420, _jpeg
 maps = open("/proc/self/maps").read()
-assert _jpeg.__file__.startswith(sys.argv[1]), _jpeg.__file__
-assert b"__asan_" in open(_jpeg.__file__, "rb").read() and "libasan" in maps, "not sanitized"
+for extension in (_i420, _jpeg):
+    assert extension.__file__.startswith(sys.argv[1]), extension.__file__
+    assert b"__asan_" in open(extension.__file__, "rb").read() and "libasan" in maps, "not sanitized"
 ' "$copy"
 
 # Deselected: a limit of the address space cannot be set where the sanitizer has reserved terabytes of it.
 "$python" -P -m pytest -p no:cacheprovider -q \
     --deselect drivers/video/tests/test_jpeg_errors.py::test_running_out_of_memory_is_an_error_and_no_more \
     "$@" drivers/video/tests/test_jpeg.py drivers/video/tests/test_jpeg_errors.py \
-    drivers/video/tests/test_jpeg_same.py drivers/video/tests/test_jpeg_threads.py
+    drivers/video/tests/test_jpeg_same.py drivers/video/tests/test_jpeg_threads.py \
+    drivers/video/tests/test_i420.py
