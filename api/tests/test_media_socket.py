@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import socket as sockets
+import struct
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,6 +20,8 @@ from api.ws import media_jpeg
 from api.ws.media import MediaSockets
 from api.ws.session import MOST_PENDING_PONGS
 from api.ws.wire.media import MediaFrame
+from firmware.subsystems.streamer.frames import FrameTimes
+from firmware.subsystems.streamer.latency import LatencyMeter
 
 PATH = "/api/media/ws"
 START_JPEG = '{"event_type": "start", "event": {"type": "video", "format": "jpeg"}}'
@@ -232,6 +236,7 @@ class Encoder:
     def __init__(self) -> None:
         self.feeds: set[trio.MemorySendChannel[MediaFrame]] = set()
         self.keys_wanted = 0
+        self.latency = LatencyMeter()
 
     @contextmanager
     def listen(self) -> Iterator[Any]:
@@ -251,7 +256,8 @@ class Encoder:
         self.keys_wanted += 1
 
     def encode(self, data: bytes, *, key: bool = False) -> None:
-        frame = MediaFrame(self.name, data, key=key)
+        now = time.monotonic()
+        frame = MediaFrame(self.name, data, FrameTimes(now - 0.03, now - 0.02, now - 0.01, now), key=key)
         for feed in self.feeds:
             feed.send_nowait(frame)
 
@@ -325,4 +331,40 @@ async def test_a_client_that_pings_and_reads_nothing_loses_pongs() -> None:
                 pongs += 1
         # At most one batch on its way and one that waits.
         assert MOST_PENDING_PONGS <= pongs <= 2 * MOST_PENDING_PONGS
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_asks_for_it_knows_how_old_each_picture_is() -> None:
+    encoder, pipe = Encoder(), Pipe()
+    start = '{"event_type":"start","event":{"type":"video","format":"h264","timing":true}}'
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(MediaSockets([encoder]).serve, pipe)
+        await pipe.from_server.receive()
+        await pipe.to_server.send(start)
+        while not encoder.feeds:
+            await trio.sleep(0.001)
+        encoder.encode(b"first", key=True)
+        # It may be an old picture.
+        assert await pipe.from_server.receive() == b"\x01\x01first"
+        encoder.encode(b"second")
+        message = await pipe.from_server.receive()
+        assert isinstance(message, bytes)
+        assert message[0] == 2
+        grab_begin, grab_end, encode_begin, encode_end, sent = struct.unpack(">5d", message[1:])
+        assert grab_begin < grab_end < encode_begin < encode_end <= sent <= time.monotonic()
+        assert await pipe.from_server.receive() == b"\x01\x00second"
+        before = time.monotonic()
+        await pipe.to_server.send(b"\x02my clock")
+        clock = await pipe.from_server.receive()
+        assert isinstance(clock, bytes)
+        assert clock[:9] == b"\x03my clock"
+        received, answered = struct.unpack(">2d", clock[9:])
+        assert before <= received <= answered <= time.monotonic()
+        await pipe.to_server.send('{"event_type":"painted","event":{"latency_s":[0.03,0.04]}}')
+        # In order behind it.
+        await pipe.to_server.send(b"\x00")
+        assert await pipe.from_server.receive() == b"\xff"
+        stages = encoder.latency.state()
+        assert (stages["paint"].count, stages["total"].count) == (2, 1)
+        assert 30 <= stages["paint"].p50_ms <= 40
         nursery.cancel_scope.cancel()

@@ -8,6 +8,7 @@ encoder nor another client: what the client does not take is dropped in its own 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -20,8 +21,19 @@ from api.ws.session import MOST_PENDING_PONGS, Socket
 from api.ws.wire.binary_dialect import PONG
 from api.ws.wire.frame_queue import FrameQueue
 from api.ws.wire.input_events import BadMessageError, Ping
-from api.ws.wire.media import KeyFrameWanted, MediaFrame, Start, decode, encode_offer
+from api.ws.wire.media import (
+    ClockWanted,
+    KeyFrameWanted,
+    MediaFrame,
+    Painted,
+    Start,
+    decode,
+    encode_clock,
+    encode_offer,
+    encode_times,
+)
 from firmware.core.validators import valid_choice
+from firmware.subsystems.streamer.latency import LatencyMeter
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +57,11 @@ class VideoFormat(Protocol):
     @property
     def parameters(self) -> Mapping[str, object]:
         """What a decoder has to know beforehand."""
+        ...
+
+    @property
+    def latency(self) -> LatencyMeter:
+        """Where to count when its frames are sent and shown."""
         ...
 
     def listen(self) -> AbstractContextManager[FrameFeed]:
@@ -104,7 +121,11 @@ class _Session:
         self._pure = pure
         self._queue = FrameQueue()
         self._pending_pongs = 0
+        self._clock_marks: list[tuple[bytes, float]] = []
         self._started: dict[str, VideoFormat] = {}
+        self._timed: set[str] = set()
+        # The last frame that was sent of each format, by which repetitions are known.
+        self._sent: dict[str, MediaFrame] = {}
         self._news = trio.Event()
 
     @property
@@ -133,11 +154,22 @@ class _Session:
             case Ping():
                 self._pending_pongs = min(self._pending_pongs + 1, MOST_PENDING_PONGS)
                 self._news.set()
-            case Start(name):
+            case Start(name, timing):
+                if timing and name in self._formats:
+                    self._timed.add(name)
                 self._start(name, nursery)
             case KeyFrameWanted():
                 for each in self._started.values():
                     each.request_key_frame()
+            case ClockWanted(mark):
+                if len(self._clock_marks) < MOST_PENDING_PONGS:
+                    self._clock_marks.append((mark, time.monotonic()))
+                    self._news.set()
+            case Painted(latencies_s):
+                # With several formats on one socket only the last one is shown.
+                for each in list(self._started.values())[-1:]:
+                    for latency_s in latencies_s:
+                        each.latency.painted(latency_s)
 
     def _start(self, name: str, nursery: trio.Nursery) -> None:
         if name not in self._formats:
@@ -162,10 +194,24 @@ class _Session:
             self._news = trio.Event()
             while (frame := self._queue.take()) is not None:
                 await self._answer_pings()
-                await self._socket.send(frame.data if self._pure else frame.message)
+                await self._send(frame)
             await self._answer_pings()
+
+    async def _send(self, frame: MediaFrame) -> None:
+        last = self._sent.get(frame.format)
+        self._sent[frame.format] = frame
+        # The first frame may be an old one, and a repeated one is: that is nobody's delay.
+        if frame.times is not None and last is not None and last is not frame:
+            now_s = time.monotonic()
+            self._formats[frame.format].latency.sent(frame.times, now_s)
+            if frame.format in self._timed:
+                await self._socket.send(encode_times(frame.times, now_s))
+        await self._socket.send(frame.data if self._pure else frame.message)
 
     async def _answer_pings(self) -> None:
         pongs, self._pending_pongs = self._pending_pongs, 0
         for _ in range(pongs):
             await self._socket.send(PONG)
+        marks, self._clock_marks = self._clock_marks, []
+        for mark, received_s in marks:
+            await self._socket.send(encode_clock(mark, received_s, time.monotonic()))

@@ -26,6 +26,7 @@ class JpegFormat:
 
     def __init__(self, streamer: StreamerService) -> None:
         self._streamer = streamer
+        self.latency = streamer.jpeg_latency
         self._shared: tuple[JpegFrame | None, MediaFrame | None] = (None, None)
 
     @contextmanager
@@ -41,7 +42,7 @@ class JpegFormat:
         """Return *frame* as all clients share it."""
         last, shared = self._shared
         if shared is None or last is not frame:
-            shared = MediaFrame(NAME, frame.data, independent=True)
+            shared = MediaFrame(NAME, frame.data, frame.times, independent=True)
             self._shared = (frame, shared)
         return shared
 

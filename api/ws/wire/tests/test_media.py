@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,18 @@ from hypothesis import strategies as st
 
 from api.ws.wire.frame_queue import CAPACITY, FrameQueue
 from api.ws.wire.input_events import BadMessageError, Ping
-from api.ws.wire.media import KeyFrameWanted, MediaFrame, Start, decode, encode_offer
+from api.ws.wire.media import (
+    ClockWanted,
+    KeyFrameWanted,
+    MediaFrame,
+    Painted,
+    Start,
+    decode,
+    encode_clock,
+    encode_offer,
+    encode_times,
+)
+from firmware.subsystems.streamer.frames import FrameTimes
 
 
 def jpeg(data: bytes = b"j") -> MediaFrame:
@@ -45,6 +57,20 @@ def test_the_offer() -> None:
         ('{"event_type": "start", "event": {"type": "video", "format": "jpeg"}}', Start("jpeg")),
         ('{"event_type": "start", "event": {"type": " Video", "format": "H264 "}}', Start("h264")),
         ('{"event_type": "start", "event": {"type": "video", "format": "av1"}}', Start("av1")),
+        (
+            '{"event_type": "start", "event": {"type": "video", "format": "h264", "timing": true}}',
+            Start("h264", timing=True),
+        ),
+        (
+            '{"event_type": "start", "event": {"type": "video", "format": "h264", "timing": "x"}}',
+            Start("h264"),
+        ),
+        (b"\x0212345678", ClockWanted(b"12345678")),
+        (
+            '{"event_type": "painted", "event": {"latency_s": [0.034, 1, -0.001]}}',
+            Painted((0.034, 1, -0.001)),
+        ),
+        ('{"event_type": "painted", "event": {"latency_s": []}}', Painted(())),
     ],
 )
 def test_wishes(message: str | bytes, wish: object) -> None:
@@ -56,6 +82,9 @@ def test_wishes(message: str | bytes, wish: object) -> None:
     [
         b"",
         b"\x02",
+        b"\x021234567",
+        b"\x02123456789",
+        b"\x03",
         b"\xff",
         "",
         "no JSON",
@@ -67,6 +96,12 @@ def test_wishes(message: str | bytes, wish: object) -> None:
         '{"event_type": "start", "event": {"type": "audio", "format": "opus"}}',
         '{"event_type": "start", "event": {"type": "video", "format": null}}',
         '{"event_type": "start", "event": {"type": ["video"], "format": "jpeg"}}',
+        '{"event_type": "painted", "event": {}}',
+        '{"event_type": "painted", "event": {"latency_s": 1}}',
+        '{"event_type": "painted", "event": {"latency_s": ["1"]}}',
+        '{"event_type": "painted", "event": {"latency_s": [true]}}',
+        '{"event_type": "painted", "event": {"latency_s": [61]}}',
+        f'{{"event_type": "painted", "event": {{"latency_s": [{", ".join(["0.1"] * 121)}]}}}}',
     ],
 )
 def test_what_is_ignored(message: str | bytes) -> None:
@@ -80,7 +115,16 @@ def test_nothing_else_comes_out_of_a_message(message: str | bytes) -> None:
         wish = decode(message)
     except BadMessageError:
         return
-    assert isinstance(wish, (Start, Ping, KeyFrameWanted))
+    assert isinstance(wish, (Start, Ping, KeyFrameWanted, ClockWanted, Painted))
+
+
+def test_times_and_the_clock_are_numbers_in_network_order() -> None:
+    times = encode_times(FrameTimes(1.0, 2.0, 3.0, 4.0), 5.0)
+    assert times[0] == 2
+    assert struct.unpack(">5d", times[1:]) == (1.0, 2.0, 3.0, 4.0, 5.0)
+    clock = encode_clock(b"12345678", 6.0, 7.0)
+    assert clock[:9] == b"\x0312345678"
+    assert struct.unpack(">2d", clock[9:]) == (6.0, 7.0)
 
 
 # -- the queue ---------------------------------------------------------------------------------------------
