@@ -138,8 +138,9 @@ def _trace() -> Path:
         subprocess.run(["mount", "-t", "tracefs", "tracefs", str(TRACING)], check=True)
     instance = TRACING / "instances/farhand"
     if not instance.exists():
+        # Traces inherit it, and have no such option of their own.
+        (TRACING / "options/record-cmd").write_text("0")
         instance.mkdir()
-        (instance / "options/record-cmd").write_text("0")
         (instance / "trace_clock").write_text("mono")
         event = instance / "events/gpio/gpio_value"
         (event / "filter").write_text("get == 0")
