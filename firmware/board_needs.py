@@ -44,6 +44,8 @@ def board_needs(loaded: LoadedSettings, arguments: Sequence[str] = ()) -> BoardN
         vcgencmd=kvmd.info.hw.vcgencmd_cmd,
         switch_device=kvmd.switch.device,
         emulated_switch_units=loaded.settings.farhand.emulated.switch_units,
+        emulated_time_stripe=loaded.settings.farhand.emulated.time_stripe,
+        emulated_motion=loaded.settings.farhand.emulated.motion,
     )
 
 

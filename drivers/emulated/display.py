@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from drivers.emulated.faults import FaultKind, PortGate
+from drivers.emulated.measured_picture import NOTHING, Additions
 from drivers.emulated.records import Records
 from drivers.errors import DeviceGoneError
 from drivers.ports import NoSignal
@@ -73,8 +74,9 @@ class Screen(Protocol):
 class Display:
     """What the graphics card puts out, and its capture (`drivers.ports.VideoSource`)."""
 
-    def __init__(self, gate: PortGate, records: Records) -> None:
+    def __init__(self, gate: PortGate, records: Records, additions: Additions = NOTHING) -> None:
         self._gate = gate
+        self._additions = additions
         self._records = records
         self._renderer = TextRenderer(PixelFormat.YUYV)
         self._bands: dict[Line, bytes] = {}
@@ -140,7 +142,7 @@ class Display:
         """
         await self._gate.call(trio.lowlevel.checkpoint)
         rate_hz = min(max_fps or REFRESH_HZ, REFRESH_HZ)
-        yield CaptureStream(self, self._gate, rate_hz, _scaler(size))
+        yield CaptureStream(self, self._gate, rate_hz, _scaler(size), self._additions)
 
     def statistics(self) -> dict[str, int]:
         """Return how many pictures and how many rows of text were kept and drawn."""
@@ -211,9 +213,13 @@ def _scaler(size: tuple[int, int] | None) -> Scaler | None:
 class CaptureStream:
     """One capture: a picture for every period, as capture hardware gives them, static screens too."""
 
-    def __init__(self, display: Display, gate: PortGate, rate_hz: int, scaler: Scaler | None) -> None:
+    def __init__(
+        self, display: Display, gate: PortGate, rate_hz: int, scaler: Scaler | None, additions: Additions
+    ) -> None:
         self._display = display
         self._scaler = scaler
+        self._additions = additions
+        self._pictures = 0
         self._gate = gate
         self._plug_count = gate.plug_count
         self._period_s = 1 / rate_hz
@@ -238,6 +244,10 @@ class CaptureStream:
         # The next tick of the display's own beat: ticks that nobody fetched are lost.
         missed = math.floor((trio.current_time() - self._due) / self._period_s)
         self._due += (max(0, missed) + 1) * self._period_s
-        if self._scaler is not None and isinstance(picture, Frame):
-            return await self._scaler.scale(picture)
+        if isinstance(picture, Frame):
+            if self._scaler is not None:
+                picture = await self._scaler.scale(picture)
+            if self._additions:
+                self._pictures += 1
+                picture = self._additions.added_to(picture, self._pictures)
         return picture

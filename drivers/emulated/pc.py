@@ -15,6 +15,7 @@ from drivers.emulated.display import Display
 from drivers.emulated.faults import FaultSwitchboard, PortName
 from drivers.emulated.front_panel import Lamp, PowerButton, Switch
 from drivers.emulated.machine import Machine, MachineOptions
+from drivers.emulated.measured_picture import NOTHING, Additions
 from drivers.emulated.media import UsbDrive
 from drivers.emulated.records import Observer, Records
 from drivers.emulated.usb_ports import EmulatedKeyboard, EmulatedPointer
@@ -34,7 +35,7 @@ class EmulatedPc:
     one. *reset_on_ctrl_alt_del*: whether these keys reset it. *poll_interval_s*: how long a USB report takes
     (0 = as fast as it can be written). *usb_reset_s*: how long a reset takes the USB away; by default it is
     polled all along, so that no report is lost. *rtc_start*: its clock when `run` starts, UTC; by default
-    the time of its making.
+    the time of its making. *additions*: what each captured picture has on top of the screen.
 
     A second `run` after the first has ended starts a new machine at the same ports; records and faults stay.
     """
@@ -49,13 +50,14 @@ class EmulatedPc:
         usb_reset_s: float = 0.0,
         memory_mib: int = 2048,
         rtc_start: datetime | None = None,
+        additions: Additions = NOTHING,
     ) -> None:
         records = Records()
         self.faults = FaultSwitchboard()
         gate = self.faults.gate
         self.power_led = Lamp(gate(PortName.POWER_LED), records)
         self.hdd_led = Lamp(gate(PortName.HDD_LED), records)
-        self.video = Display(gate(PortName.VIDEO), records)
+        self.video = Display(gate(PortName.VIDEO), records, additions)
         self.media = UsbDrive(gate(PortName.MEDIA))
         options = MachineOptions(
             start_powered=start_powered,

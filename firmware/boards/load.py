@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drivers.emulated.gpio_chip import EmulatedChips
+from drivers.emulated.measured_picture import Additions
 from drivers.emulated.pc import EmulatedPc
 from drivers.emulated.switch import EmulatedSwitch
 from drivers.emulated.switch_chain import EmulatedSwitchChain
@@ -43,7 +44,10 @@ def compose_board(name: str, data: BoardData, needs: BoardNeeds) -> Board:
 
 
 def _emulated(name: str, data: BoardData, needs: BoardNeeds) -> Board:
-    pc = EmulatedPc(start_powered=data.emulated.start_powered)
+    pc = EmulatedPc(
+        start_powered=data.emulated.start_powered,
+        additions=Additions(time_stripe=needs.emulated_time_stripe, moving=needs.emulated_motion),
+    )
     mice = (pc.mouse_absolute, pc.mouse_relative)
     board = _board_of(name, data, pc, "board.pc", mice if needs.absolute_first else mice[::-1])
     if not needs.emulated_switch_units:

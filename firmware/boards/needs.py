@@ -73,3 +73,7 @@ class BoardNeeds:
     """Where a KVM switch is plugged in, if there is one."""
     emulated_switch_units: int = 0
     """How many units the switch of an emulated board has; 0 = it has none."""
+    emulated_time_stripe: bool = False
+    """Whether an emulated board's pictures tell when they were drawn."""
+    emulated_motion: bool = False
+    """Whether an emulated board's whole picture moves."""

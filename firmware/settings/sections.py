@@ -277,10 +277,14 @@ class WatchdogConfig(Section, frozen=True):
 
 
 class EmulatedConfig(Section, frozen=True):
-    """`farhand/emulated`: what the emulated board has plugged in."""
+    """`farhand/emulated`: what the emulated board has plugged in, and its screen for measurements."""
 
     switch_units: Annotated[int, integer(0, 5)] = 0
     """How many units its KVM switch has; 0 = there is none."""
+    time_stripe: bool = False
+    """Whether each picture tells in its top left corner when it was drawn."""
+    motion: bool = False
+    """Whether the whole picture moves all the time."""
 
 
 BOARD_NAME = Pattern(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*"), "a board's name")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
 from drivers.absent import AbsentDrive, AbsentLine
 from drivers.gadget.lun_inquiry import InquiryString
 from drivers.gadget.spec import HidFunction, HidRole, MassStorageFunction
+from drivers.video import time_stripe
+from drivers.video.frame import Frame
 from firmware.board_needs import DRIVE, board_needs
 from firmware.boards.board import Board
 from firmware.boards.data import read_board
@@ -148,3 +151,21 @@ def test_a_switch_is_at_its_serial_line_or_emulated_if_wanted(tmp_path: Path) ->
     assert board.switch is board.emulated_switch
     assert board.emulated_switch.chain.length == 3
     assert "board.switch" in board.tasks
+
+
+@pytest.mark.parametrize("moves", [False, True])
+async def test_an_emulated_screen_is_made_for_measurements_if_wanted(tmp_path: Path, moves: bool) -> None:
+    stripe = not moves
+    text = f"farhand: {{emulated: {{time_stripe: {str(stripe).lower()}, motion: {str(moves).lower()}}}}}"
+    board = board_of(tmp_path, text, "emulated")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(board.tasks["board.pc"])
+        async with board.video.open(max_fps=60) as stream:
+            first, second = [await stream.next() for _ in range(2)]
+        assert isinstance(first, Frame)
+        assert isinstance(second, Frame)
+        drawn_at = time_stripe.read(bytes(first.data)[::2], first.width, near_s=first.grab_begin)
+        assert (drawn_at is not None) == stripe
+        rows = slice(16 * first.stride_bytes, None)
+        assert (bytes(first.data)[rows] != bytes(second.data)[rows]) == moves
+        nursery.cancel_scope.cancel()

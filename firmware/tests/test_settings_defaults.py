@@ -256,7 +256,9 @@ OURS = {
     "farhand/video/device": "",
     "farhand/video/edid": "@/tc358743-edid.hex",
     "farhand/watchdog/device": "",
+    "farhand/emulated/motion": False,
     "farhand/emulated/switch_units": 0,
+    "farhand/emulated/time_stripe": False,
     "farhand/state": "/var/lib/farhand",
     "farhand/images": "",
 }

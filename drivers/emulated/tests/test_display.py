@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import trio
 from trio.testing import MockClock
 
 from drivers.emulated.machine import Phase
+from drivers.emulated.measured_picture import Additions
 from drivers.emulated.pc import EmulatedPc
 from drivers.ports import NoSignal, VideoSource
+from drivers.video import time_stripe
 from drivers.video.frame import Frame, PixelFormat
 from drivers.video.glyph_reader import frame_of_jpeg, read_text
 from drivers.video.text import Line
@@ -243,3 +246,56 @@ async def test_the_boot_menu_without_a_medium_ends_at_the_disk(
     await hands(pc_off).press(key)
     await pc_off.observer.wait_until(lambda: pc_off.observer.phase == Phase.RUNNING)
     assert pc_off.observer.boot_source == "disk"
+
+
+@pytest.mark.parametrize("size", [None, (1920, 1080)])
+async def test_the_time_of_drawing_is_on_each_picture(size: tuple[int, int] | None) -> None:
+    pc = EmulatedPc(additions=Additions(time_stripe=True))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(pc.run)
+        async with pc.video.open(max_fps=60, size=size) as stream:
+            before = time.monotonic()
+            for _ in range(3):
+                picture = frame(await stream.next())
+                drawn_at = time_stripe.read(bytes(picture.data)[::2], picture.width, near_s=before)
+                assert drawn_at is not None
+                assert before <= drawn_at + time_stripe.TICK_S
+                assert picture.grab_begin <= drawn_at + time_stripe.TICK_S
+                assert drawn_at - time_stripe.TICK_S <= picture.grab_end <= time.monotonic()
+                before = drawn_at
+            picture = frame(await stream.next())
+        if size is None:
+            below = slice(time_stripe.STRIPE_HEIGHT_PX * picture.stride_bytes, None)
+            plain = pc.video.capture()
+            assert bytes(picture.data)[below] == bytes(frame(plain).data)[below]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_picture_too_small_for_the_time_has_none() -> None:
+    pc = EmulatedPc(additions=Additions(time_stripe=True))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(pc.run)
+        async with pc.video.open(max_fps=60, size=(320, 240)) as stream:
+            picture = frame(await stream.next())
+        assert time_stripe.read(bytes(picture.data)[::2], picture.width, near_s=0) is None
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_whole_picture_moves(autojump_clock: MockClock) -> None:
+    pc, still = EmulatedPc(additions=Additions(moving=True)), EmulatedPc()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(pc.run)
+        await nursery.start(still.run)
+        async with pc.video.open(max_fps=30) as stream, still.video.open(max_fps=30) as other:
+            pictures = [bytes(frame(await stream.next()).data) for _ in range(40)]
+            screen = frame(await other.next())
+        assert len(set(pictures)) == len(pictures)
+        rows = sorted(
+            bytes(screen.data)[at : at + screen.stride_bytes]
+            for at in range(0, len(screen.data), screen.stride_bytes)
+        )
+        for data in (pictures[0], pictures[-1]):
+            assert rows == sorted(
+                data[at : at + screen.stride_bytes] for at in range(0, len(data), screen.stride_bytes)
+            )
+        nursery.cancel_scope.cancel()
