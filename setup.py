@@ -20,18 +20,20 @@ SANITIZE = [
 # -O3 also where the interpreter was built without it: the loops over pixels rely on the auto-vectoriser.
 OPTIMISE = ["-O3", "-fstack-protector-strong"]
 
+JPEG_PARTS = ["_jpeg", "_bands", "_compare", "_picture", "_planes", "_pool"]
+
 sanitizing = os.environ.get("FARHAND_SANITIZE") == "1"
 
 setup(
     ext_modules=[
         Extension(
             "drivers.video._jpeg",
-            sources=["drivers/video/_jpeg.c", "drivers/video/_picture.c", "drivers/video/_planes.c"],
-            depends=["drivers/video/_picture.h", "drivers/video/_planes.h"],
-            libraries=["turbojpeg"],
+            sources=[f"drivers/video/{name}.c" for name in JPEG_PARTS],
+            depends=[f"drivers/video/{name}.h" for name in JPEG_PARTS[1:]],
+            libraries=["jpeg"],
             extra_compile_args=["-std=c11", *STRICT, *(SANITIZE if sanitizing else OPTIMISE)],
             extra_link_args=SANITIZE if sanitizing else [],
-            # Without libturbojpeg's header the appliance still installs and says so in its state.
+            # Without libjpeg-turbo's header the appliance still installs and says so in its state.
             optional=sys.platform != "linux" or os.environ.get("FARHAND_REQUIRE_JPEG") != "1",
         ),
         Extension(

@@ -44,5 +44,6 @@ for extension in (_i420, _jpeg):
 "$python" -P -m pytest -p no:cacheprovider -q \
     --deselect drivers/video/tests/test_jpeg_errors.py::test_running_out_of_memory_is_an_error_and_no_more \
     "$@" drivers/video/tests/test_jpeg.py drivers/video/tests/test_jpeg_errors.py \
-    drivers/video/tests/test_jpeg_same.py drivers/video/tests/test_jpeg_threads.py \
+    drivers/video/tests/test_jpeg_changes.py drivers/video/tests/test_jpeg_same.py \
+    drivers/video/tests/test_jpeg_threads.py \
     drivers/video/tests/test_i420.py

@@ -6,10 +6,22 @@ from typing import final
 
 @final
 class Encoder:
-    def __new__(cls) -> Encoder: ...
+    def __new__(cls, threads: int = 1, /) -> Encoder: ...
     def encode(
         self, buffer: Buffer, width: int, height: int, stride_bytes: int, pixel_format: str, quality: int, /
     ) -> bytes: ...
+    def encode_changes(
+        self,
+        buffer: Buffer,
+        width: int,
+        height: int,
+        stride_bytes: int,
+        pixel_format: str,
+        quality: int,
+        last: Buffer,
+        last_stride_bytes: int,
+        /,
+    ) -> bytes | None: ...
     def __sizeof__(self) -> int: ...
 
 def same(

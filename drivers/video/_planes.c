@@ -1,10 +1,44 @@
-/* Taking pictures apart into colour planes; see _planes.h. */
+/* Taking bands of pictures apart into colour planes; see _planes.h. */
 #include "_planes.h"
 
 #include <string.h>
 
-/* Rows of planes begin on cache lines. */
+#define BLOCK 8
+/* Rows in the scratch begin on cache lines, and are long enough for the last whole MCU. */
 #define ROW_ALIGNMENT 64
+
+bool has_planes(Format format)
+{
+    return format == YUYV || format == UYVY || format == GREY || format == NV12 || format == YUV420;
+}
+
+int band_height(Format format)
+{
+    return format == YUYV || format == UYVY || format == GREY ? BLOCK : 2 * BLOCK;
+}
+
+static inline size_t align_up(size_t value, size_t alignment)
+{
+    return (value + alignment - 1) / alignment * alignment;
+}
+
+/* Bytes from row to row in the scratch: of brightness, and of each colour. */
+static inline size_t luma_stride(const Picture *picture)
+{
+    return align_up((size_t)picture->width, ROW_ALIGNMENT);
+}
+
+static inline size_t chroma_stride(const Picture *picture)
+{
+    return align_up(half_up((size_t)picture->width), ROW_ALIGNMENT);
+}
+
+size_t band_scratch_bytes(const Picture *picture)
+{
+    return has_planes(picture->format)
+               ? (luma_stride(picture) + 2 * chroma_stride(picture)) * MOST_BAND_ROWS
+               : 0;
+}
 
 /* One row of pairs of pixels apart. Always inlined with constant offsets, so that each caller's loop is
  * vectorised. */
@@ -28,90 +62,105 @@ static void split_chroma_row(const uint8_t *restrict source, uint8_t *restrict c
     }
 }
 
-static inline size_t align_up(size_t value)
+/* Repeat the last of length samples up to a whole block. */
+static inline void complete_row(uint8_t *row, size_t length)
 {
-    return (value + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT;
-}
+    const size_t whole = align_up(length, BLOCK);
 
-/* Whether the brightness plane must be copied. 4:2:0 reads an even number of bytes and rows of it, which an
- * odd picture does not have: what would be read instead is padding, the next row, or colour. */
-static inline bool copies_luma(const Picture *picture)
-{
-    return (picture->format == NV12 || picture->format == YUV420) &&
-           (picture->width % 2 != 0 || picture->height % 2 != 0);
-}
-
-size_t planes_scratch_bytes(const Picture *picture)
-{
-    const size_t w = (size_t)picture->width, h = (size_t)picture->height;
-    const size_t luma_bytes = copies_luma(picture) ? align_up(half_up(w) * 2) * half_up(h) * 2 : 0;
-
-    switch (picture->format) {
-    case YUYV:
-    case UYVY:
-        return (align_up(w) + 2 * align_up(w / 2)) * h;
-    case NV12:
-        return luma_bytes + 2 * align_up(half_up(w)) * half_up(h);
-    case YUV420:
-        return luma_bytes;
-    default:
-        return 0;
+    if (length < whole) {
+        memset(row + length, row[length - 1], whole - length);
     }
 }
 
-void take_planes(const Picture *picture, const uint8_t *source, uint8_t *scratch, YuvPlanes *yuv)
+static void take_packed(const Picture *picture, const uint8_t *source, size_t first_row, uint8_t *scratch,
+                        BandRows *rows)
 {
-    const size_t w = (size_t)picture->width, h = (size_t)picture->height;
-    const Plane *luma = &picture->planes[0], *chroma = &picture->planes[1];
+    const size_t w = (size_t)picture->width, h = (size_t)picture->height, stride = picture->planes[0].stride;
+    const size_t y_stride = luma_stride(picture), c_stride = chroma_stride(picture);
+    uint8_t *y = scratch, *cb = y + BLOCK * y_stride, *cr = cb + BLOCK * c_stride;
 
-    *yuv = (YuvPlanes){{source, NULL, NULL}, {(int)luma->stride, 0, 0}};
-    if (picture->format == YUYV || picture->format == UYVY) {
-        const size_t y_stride = align_up(w), c_stride = align_up(w / 2);
-        uint8_t *y = scratch, *cb = y + y_stride * h, *cr = cb + c_stride * h;
+    for (size_t i = 0; i < BLOCK; i++) {
+        const uint8_t *packed = source + stride * (first_row + i);
 
-        for (size_t row = 0; row < h; row++) {
-            const uint8_t *packed = source + luma->stride * row;
-
+        if (first_row + i < h) {
             if (picture->format == YUYV) {
                 split_row(packed, y, cb, cr, w / 2, 0, 1);
             } else {
                 split_row(packed, y, cb, cr, w / 2, 1, 0);
             }
+            complete_row(y, w);
+            complete_row(cb, w / 2);
+            complete_row(cr, w / 2);
+            rows->y[i] = y;
+            rows->cb[i] = cb;
+            rows->cr[i] = cr;
             y += y_stride;
             cb += c_stride;
             cr += c_stride;
+        } else { /* i > 0: a band begins within the picture */
+            rows->y[i] = rows->y[i - 1];
+            rows->cb[i] = rows->cb[i - 1];
+            rows->cr[i] = rows->cr[i - 1];
         }
-        *yuv = (YuvPlanes){{y - y_stride * h, cb - c_stride * h, cr - c_stride * h},
-                           {(int)y_stride, (int)c_stride, (int)c_stride}};
+    }
+}
+
+/* Rows of a plane where they are, or copied to where they can be completed. */
+static void take_plane(const uint8_t *plane, size_t stride, size_t length, size_t first_row,
+                       size_t plane_rows, size_t band_rows, uint8_t *scratch, size_t scratch_stride,
+                       const uint8_t **rows)
+{
+    for (size_t i = 0; i < band_rows; i++) {
+        const uint8_t *row = plane + stride * (first_row + i);
+
+        if (first_row + i >= plane_rows) {
+            rows[i] = rows[i - 1];
+        } else if (length % BLOCK == 0) {
+            rows[i] = row;
+        } else {
+            memcpy(scratch, row, length);
+            complete_row(scratch, length);
+            rows[i] = scratch;
+            scratch += scratch_stride;
+        }
+    }
+}
+
+void take_band(const Picture *picture, const uint8_t *source, size_t first_row, uint8_t *scratch,
+               BandRows *rows)
+{
+    const size_t w = (size_t)picture->width, chroma_w = half_up(w);
+    const size_t y_stride = luma_stride(picture), c_stride = chroma_stride(picture);
+    const size_t band_rows = (size_t)band_height(picture->format);
+    const Plane *luma = &picture->planes[0], *chroma = &picture->planes[1];
+    uint8_t *cb = scratch + band_rows * y_stride, *cr = cb + BLOCK * c_stride;
+
+    if (picture->format == YUYV || picture->format == UYVY) {
+        take_packed(picture, source, first_row, scratch, rows);
         return;
     }
-    if (copies_luma(picture)) {
-        const size_t even_w = half_up(w) * 2, even_h = half_up(h) * 2, y_stride = align_up(even_w);
-
-        for (size_t row = 0; row < even_h; row++) {
-            uint8_t *target = scratch + y_stride * row;
-
-            memcpy(target, source + luma->stride * (row < h ? row : h - 1), w);
-            target[even_w - 1] = target[w - 1]; /* the edge repeated; no change to an even width */
-        }
-        yuv->planes[0] = scratch;
-        yuv->strides[0] = (int)y_stride;
-        scratch += y_stride * even_h;
-    }
+    take_plane(source, luma->stride, w, first_row, luma->rows, band_rows, scratch, y_stride, rows->y);
     if (picture->format == NV12) {
-        const size_t c_stride = align_up(half_up(w));
-        uint8_t *cb = scratch, *cr = cb + c_stride * chroma->rows;
+        const uint8_t *pairs = source + chroma->offset + chroma->stride * (first_row / 2);
 
-        for (size_t row = 0; row < chroma->rows; row++) {
-            split_chroma_row(source + chroma->offset + chroma->stride * row, cb + c_stride * row,
-                             cr + c_stride * row, half_up(w));
+        for (size_t i = 0; i < BLOCK; i++) {
+            if (first_row / 2 + i < chroma->rows) {
+                split_chroma_row(pairs + chroma->stride * i, cb, cr, chroma_w);
+                complete_row(cb, chroma_w);
+                complete_row(cr, chroma_w);
+                rows->cb[i] = cb;
+                rows->cr[i] = cr;
+                cb += c_stride;
+                cr += c_stride;
+            } else {
+                rows->cb[i] = rows->cb[i - 1];
+                rows->cr[i] = rows->cr[i - 1];
+            }
         }
-        yuv->planes[1] = cb;
-        yuv->planes[2] = cr;
-        yuv->strides[1] = yuv->strides[2] = (int)c_stride;
     } else if (picture->format == YUV420) {
-        yuv->planes[1] = source + chroma->offset;
-        yuv->planes[2] = source + picture->planes[2].offset;
-        yuv->strides[1] = yuv->strides[2] = (int)chroma->stride;
+        take_plane(source + chroma->offset, chroma->stride, chroma_w, first_row / 2, chroma->rows, BLOCK, cb,
+                   c_stride, rows->cb);
+        take_plane(source + picture->planes[2].offset, chroma->stride, chroma_w, first_row / 2, chroma->rows,
+                   BLOCK, cr, c_stride, rows->cr);
     }
 }

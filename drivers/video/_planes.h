@@ -1,25 +1,37 @@
 /*
- * YUV pictures as the colour planes that libjpeg-turbo compresses without conversion.
+ * Bands of YUV pictures as the rows of samples that libjpeg compresses without conversion.
  *
- * Responsible for splitting what is packed and for completing what is odd; planes that can be read where they
- * are stay where they are. Must never read outside the planes of a Picture. Nothing here needs the GIL.
+ * A band is one row of MCUs (ITU T.81, A.2): 8 pixels high, or 16 where colour has half the height. What is
+ * packed is split into a scratch small enough to stay in the processor's cache; planes that can be read where
+ * they are stay where they are. Must never read outside the planes of a Picture. Nothing here needs the GIL.
  */
 #ifndef FARHAND_PLANES_H
 #define FARHAND_PLANES_H
 
 #include "_picture.h"
 
-/* What tjCompressFromYUVPlanes() takes. The pointers lead into the caller's buffer or the scratch; it owns
- * neither. */
+#define MOST_BAND_ROWS 16
+
+/* What jpeg_write_raw_data() takes for one band: rows of each plane, complete up to whole blocks. The
+ * pointers lead into the caller's picture or the scratch; it owns neither. */
 typedef struct {
-    const unsigned char *planes[3];
-    int strides[3];
-} YuvPlanes;
+    const uint8_t *y[MOST_BAND_ROWS];
+    const uint8_t *cb[MOST_BAND_ROWS];
+    const uint8_t *cr[MOST_BAND_ROWS];
+} BandRows;
 
-/* How many bytes of scratch take_planes() needs for this picture; 0 for formats that are not YUV. */
-size_t planes_scratch_bytes(const Picture *picture);
+/* Whether the format is YUV or GREY, so that take_band() knows it. */
+bool has_planes(Format format);
 
-/* Arrange the picture at source, of a YUV format or GREY, as planes, with the help of scratch. */
-void take_planes(const Picture *picture, const uint8_t *source, uint8_t *scratch, YuvPlanes *yuv);
+/* How high a band of the format is, in pixels. */
+int band_height(Format format);
+
+/* How many bytes of scratch take_band() needs for pictures of this geometry. */
+size_t band_scratch_bytes(const Picture *picture);
+
+/* Arrange the band that begins at the pixel row first_row of the picture at source, with the help of scratch.
+ * Where the picture ends within the band or within a block, its edge is repeated. */
+void take_band(const Picture *picture, const uint8_t *source, size_t first_row, uint8_t *scratch,
+               BandRows *rows);
 
 #endif

@@ -8,9 +8,10 @@ which. Must never copy a picture on its way to the engine, and never holds on to
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Buffer, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from drivers.video.frame import Frame
 
@@ -24,13 +25,29 @@ class EncoderEngine(Protocol):
         """Encode one picture as a baseline JFIF file."""
         ...
 
+    def encode_changes(  # noqa: PLR0917 - the signature of the extension
+        self,
+        buffer: Buffer,
+        width: int,
+        height: int,
+        stride_bytes: int,
+        pixel_format: str,
+        quality: int,
+        last: Buffer,
+        last_stride_bytes: int,
+        /,
+    ) -> bytes | None:
+        """Encode what has changed since the last picture; None if nothing has."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """One way to encode and compare: the C extension or Pillow."""
 
     name: str
-    encoder: Callable[[], EncoderEngine]
+    encoder: Callable[..., EncoderEngine]
+    """Makes one; its only argument is the number of threads, 1 by default."""
     same: Callable[[Buffer, Buffer, int, int, int, int, str], bool]
 
 
@@ -51,13 +68,21 @@ def backend() -> str:
     return engine().name
 
 
-class JpegEncoder:
-    """A JPEG encoder with reusable buffers, for one thread at a time: give each worker thread its own."""
+MOST_THREADS: Final = 4
+"""More do not help: the caller's bands are done before a fifth thread has woken up."""
 
-    def __init__(self, using: Engine | None = None) -> None:
+
+class JpegEncoder:
+    """A JPEG encoder with reusable buffers and *threads* of its own, for one caller at a time.
+
+    By default as many threads as there are processors, at most four. They start with the first picture that
+    is large enough for them, and end with the encoder.
+    """
+
+    def __init__(self, *, threads: int | None = None, using: Engine | None = None) -> None:
         """Use the engine *using*, by default the one of this installation."""
         self._engine = using or engine()
-        self._encoder = self._engine.encoder()
+        self._encoder = self._engine.encoder(threads or min(os.process_cpu_count() or 1, MOST_THREADS))
 
     def encode(self, frame: Frame, quality: int) -> bytes:
         """Encode *frame* as a baseline JFIF file, *quality* 1..100 (blocking: call it in a thread).
@@ -69,6 +94,30 @@ class JpegEncoder:
         """
         return self._encoder.encode(
             frame.data, frame.width, frame.height, frame.stride_bytes, frame.format, quality
+        )
+
+    def encode_changes(self, frame: Frame, quality: int, last: Frame | None) -> bytes | None:
+        """Encode *frame* if it does not look the same as *last*, and of it no more than what has changed.
+
+        *last* is the frame that was given to the last call, with the same bytes in its buffer; None if that
+        one is gone. The result is the file of the whole picture, as `encode` makes it; None if nothing has
+        changed. Blocking. Raises what `encode` raises.
+        """
+        if last is None or (last.width, last.height, last.format) != (
+            frame.width,
+            frame.height,
+            frame.format,
+        ):
+            return self.encode(frame, quality)
+        return self._encoder.encode_changes(
+            frame.data,
+            frame.width,
+            frame.height,
+            frame.stride_bytes,
+            frame.format,
+            quality,
+            last.data,
+            last.stride_bytes,
         )
 
 

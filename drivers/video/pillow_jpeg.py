@@ -23,6 +23,7 @@ type _Bytes = NDArray[np.uint8]
 
 MAX_SIDE_PX = 65500
 MAX_PIXELS = 1 << 28
+MOST_THREADS = 16
 _MAX_STRIDE_BYTES = (1 << 31) - 1
 _PIXEL_BYTES = {
     PixelFormat.YUYV: 2,
@@ -159,10 +160,12 @@ def _image(
 
 
 class Encoder:
-    """The interface of `_jpeg.Encoder`: no buffers to reuse, but for one thread at a time all the same."""
+    """The interface of `_jpeg.Encoder`: one thread, nothing kept, for one caller at a time all the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1, /) -> None:
+        _read_int(threads, "threads", 1, MOST_THREADS)
         self._in_use = threading.Lock()
+        self._last: tuple[object, ...] | None = None
 
     def encode(  # noqa: PLR0917 - the signature of the extension
         self, buffer: Any, width: int, height: int, stride_bytes: int, pixel_format: str, quality: int, /
@@ -184,9 +187,30 @@ class Encoder:
             image, subsampling = _image(data, planes, layout, width)
             output = io.BytesIO()
             image.save(output, "JPEG", quality=quality, subsampling=subsampling)
+            self._last = (width, height, layout, quality)
             return output.getvalue()
         finally:
             self._in_use.release()
+
+    def encode_changes(  # noqa: PLR0917 - the signature of the extension
+        self,
+        buffer: Any,
+        width: int,
+        height: int,
+        stride_bytes: int,
+        pixel_format: str,
+        quality: int,
+        last: Any,
+        last_stride_bytes: int,
+        /,
+    ) -> bytes | None:
+        """Encode it all, or nothing if it is the same; rules and errors are those of the extension."""
+        last_stride_bytes = _read_int(last_stride_bytes, "last_stride_bytes", 1, _MAX_STRIDE_BYTES)
+        quality = _read_int(quality, "quality", 1, 100)
+        unchanged = same(buffer, last, width, height, stride_bytes, last_stride_bytes, pixel_format)
+        if unchanged and self._last == (width, height, pixel_format, quality):
+            return None
+        return self.encode(buffer, width, height, stride_bytes, pixel_format, quality)
 
 
 def same(  # noqa: PLR0917 - the signature of the extension

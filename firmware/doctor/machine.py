@@ -50,7 +50,7 @@ def _of_process() -> Iterator[Finding]:
         yield note(
             "JPEG engine",
             "Pillow, several times slower",
-            "install libturbojpeg0 and the wheel with the extension",
+            "install libjpeg62-turbo, libturbojpeg0 and the wheel with the extension",
         )
     else:
         yield ok("JPEG engine", engine)

@@ -76,7 +76,7 @@ TRIXIE = Recipe(
         # What tests look at the other side with.
         *("v4l-utils", "gpiod", "sg3-utils", "eject", "dosfstools", "mtools"),
         # Shared libraries of the appliance's C extension.
-        "libturbojpeg0",
+        *("libjpeg62-turbo", "libturbojpeg0"),
     ),
     modules=(
         *("virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "overlay", "erofs", "configfs", "fuse"),

@@ -31,11 +31,11 @@ def test_own_encoders_side_by_side(any_engine: Engine, pictures: Any) -> None:
         pictures.lay_out(pictures.known(320 + 2 * i, 200 + i, i), pixel_format)
         for i, pixel_format in enumerate(PixelFormat)
     ]
-    wanted = [JpegEncoder(any_engine).encode(frame, 80) for frame in frames]
+    wanted = [JpegEncoder(using=any_engine).encode(frame, 80) for frame in frames]
     begin = threading.Barrier(4)
 
     def work(first: int) -> None:
-        encoder = JpegEncoder(any_engine)
+        encoder = JpegEncoder(using=any_engine)
         begin.wait()
         for i in range(40):
             which = (first + i) % len(frames)
@@ -47,9 +47,9 @@ def test_own_encoders_side_by_side(any_engine: Engine, pictures: Any) -> None:
 
 
 def test_two_threads_on_one_encoder_is_an_error(any_engine: Engine, pictures: Any) -> None:
-    encoder = JpegEncoder(any_engine)
+    encoder = JpegEncoder(using=any_engine)
     large, small = _large(), pictures.lay_out(pictures.known(16, 16), PixelFormat.YUYV)
-    wanted_large, wanted_small = (JpegEncoder(any_engine).encode(frame, 80) for frame in (large, small))
+    wanted_large, wanted_small = (JpegEncoder(using=any_engine).encode(frame, 80) for frame in (large, small))
     message = "expected one call at a time, got a second one from another thread - give each thread its own"
     results: list[bytes | str] = []
 
@@ -121,7 +121,7 @@ def test_the_test_for_the_gil_can_fail() -> None:
 @pytest.mark.usefixtures("long_switch_interval")
 @pytest.mark.parametrize("pixel_format", [PixelFormat.YUYV, PixelFormat.RGB24, PixelFormat.NV12])
 def test_encoding_lets_go_of_the_gil(turbo: Engine, pixel_format: PixelFormat) -> None:
-    encoder = JpegEncoder(turbo)
+    encoder = JpegEncoder(using=turbo)
     pixels = np.random.default_rng(5).integers(0, 256, 2000 * 2000 * 3, np.uint8).tobytes()
     frame = Frame(pixels, 1000, 1000, 3000, pixel_format, 0.0, 0.0)
     assert any(_runs_beside(lambda: encoder.encode(frame, 90)) for _ in range(ATTEMPTS))

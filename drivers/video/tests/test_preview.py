@@ -39,7 +39,7 @@ def test_contract_vectors(
 ) -> None:
     frame, limits, result, what = vector
     assert preview_size(*frame, *limits) == result
-    jpeg = JpegEncoder(turbo).encode(pictures.lay_out(pictures.known(*frame), PixelFormat.RGB24), 80)
+    jpeg = JpegEncoder(using=turbo).encode(pictures.lay_out(pictures.known(*frame), PixelFormat.RGB24), 80)
     scaled = scale_jpeg(jpeg, *limits, 70)
     assert _size(scaled) == result
     assert (scaled is jpeg) == (what == "original bytes")
@@ -88,7 +88,7 @@ def test_impossible_sizes_are_refused(arguments: tuple[int, int, int, int]) -> N
 @pytest.mark.parametrize("pixel_format", [PixelFormat.RGB24, PixelFormat.YUYV, PixelFormat.GREY])
 def test_a_preview_looks_like_its_picture(turbo: Engine, pictures: Any, pixel_format: PixelFormat) -> None:
     rgb = pictures.known(1280, 720)
-    jpeg = JpegEncoder(turbo).encode(pictures.lay_out(rgb, pixel_format), 90)
+    jpeg = JpegEncoder(using=turbo).encode(pictures.lay_out(rgb, pixel_format), 90)
     scaled = pictures.decode(scale_jpeg(jpeg, 320, 0, 90))
     with Image.fromarray(pictures.decode(jpeg)) as image:
         wanted = image.resize((320, 180), Image.Resampling.LANCZOS)
@@ -96,7 +96,7 @@ def test_a_preview_looks_like_its_picture(turbo: Engine, pictures: Any, pixel_fo
 
 
 def test_quality_is_obeyed(turbo: Engine, pictures: Any) -> None:
-    jpeg = JpegEncoder(turbo).encode(pictures.lay_out(pictures.known(640, 480), PixelFormat.RGB24), 90)
+    jpeg = JpegEncoder(using=turbo).encode(pictures.lay_out(pictures.known(640, 480), PixelFormat.RGB24), 90)
     assert len(scale_jpeg(jpeg, 320, 240, 5)) < len(scale_jpeg(jpeg, 320, 240, 95))
     for quality in (0, 101, -5):
         with pytest.raises(ValueError, match="expected quality between 1 and 100, got"):
@@ -104,7 +104,7 @@ def test_quality_is_obeyed(turbo: Engine, pictures: Any) -> None:
 
 
 def test_what_is_no_jpeg_is_refused(turbo: Engine, pictures: Any) -> None:
-    jpeg = JpegEncoder(turbo).encode(pictures.lay_out(pictures.known(640, 480), PixelFormat.RGB24), 90)
+    jpeg = JpegEncoder(using=turbo).encode(pictures.lay_out(pictures.known(640, 480), PixelFormat.RGB24), 90)
     png = io.BytesIO()
     Image.new("RGB", (640, 480)).save(png, "PNG")
     for broken in (b"", b"\xff\xd8", b"not a picture", png.getvalue(), jpeg[: len(jpeg) // 2], jpeg[:30]):

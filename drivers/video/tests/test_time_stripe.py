@@ -46,7 +46,7 @@ def test_it_survives_jpeg(
 ) -> None:
     half_width, height, time_s, quality = what
     frame = painted(pictures, (half_width * 2, height), pixel_format, time_s)
-    read_s = read_jpeg(JpegEncoder(turbo).encode(frame, quality), time_s)
+    read_s = read_jpeg(JpegEncoder(using=turbo).encode(frame, quality), time_s)
     assert read_s == pytest.approx(time_s, abs=HALF_A_TICK_S)
 
 
@@ -57,7 +57,7 @@ def test_it_is_black_and_white_and_nothing_beside_it_changes(
     before = pictures.lay_out(pictures.known(640, 64), pixel_format, padding_bytes=4)
     after = paint_copy(before, 1234.5)
     was, now = (
-        pictures.decode(JpegEncoder(any_engine).encode(frame, 100)).astype(int) for frame in (before, after)
+        pictures.decode(JpegEncoder(using=any_engine).encode(frame, 100)).astype(int) for frame in (before, after)
     )
     assert np.abs(was[18:] - now[18:]).max() <= 4
     assert np.abs(was[:, 528:] - now[:, 528:]).max() <= 4
@@ -85,7 +85,7 @@ def test_of_a_torn_picture_no_wrong_time_is_read(
     assert isinstance(frame.data, bytearray)
     at = row * frame.stride_bytes
     frame.data[at:] = other.data[at:]
-    read_s = read_jpeg(JpegEncoder(turbo).encode(frame, quality), one_s)
+    read_s = read_jpeg(JpegEncoder(using=turbo).encode(frame, quality), one_s)
     if read_s is not None:
         assert min(abs(read_s - one_s), abs(read_s - other_s)) <= HALF_A_TICK_S
         assert row not in range(3, 14) or abs(one_s - other_s) <= time_stripe.TICK_S

@@ -14,7 +14,7 @@ from typing import Final
 import trio
 
 from drivers.video.frame import Frame
-from drivers.video.jpeg import JpegEncoder, same_picture
+from drivers.video.jpeg import JpegEncoder
 from firmware.core.cell import Cell
 from firmware.subsystems.streamer.frames import FrameTimes, JpegFrame
 from firmware.subsystems.streamer.latency import LatencyMeter
@@ -84,9 +84,9 @@ class JpegStage:
         self._taken_at = -math.inf
 
     def _encode_if_changed(self, last: Frame | None, frame: Frame, quality: int) -> bytes | None:
-        if last is not None and (last.data is frame.data or same_picture(last, frame)):
+        if last is not None and last.data is frame.data:
             return None
-        return self._encoder.encode(frame, quality)
+        return self._encoder.encode_changes(frame, quality, last)
 
     def _publish(self, data: bytes, frame: Frame, times: FrameTimes, *, online: bool) -> None:
         self._number += 1
