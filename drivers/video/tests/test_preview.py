@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,9 @@ def test_sizes_agree_with_an_independent_implementation(
     )
     with Image.new("1", (width, height)) as image:
         image.thumbnail(box, Image.Resampling.NEAREST)
-        assert size == image.size
+        # Which of two sizes equally near to the proportions it takes is a matter of its rounding errors.
+        distances = {abs(Fraction(width, height) - Fraction(*each)) for each in (size, image.size)}
+        assert size == image.size or len(distances) == 1
     assert 1 <= size[0] <= box[0]
     assert 1 <= size[1] <= box[1]
 

@@ -57,7 +57,8 @@ def test_it_is_black_and_white_and_nothing_beside_it_changes(
     before = pictures.lay_out(pictures.known(640, 64), pixel_format, padding_bytes=4)
     after = paint_copy(before, 1234.5)
     was, now = (
-        pictures.decode(JpegEncoder(using=any_engine).encode(frame, 100)).astype(int) for frame in (before, after)
+        pictures.decode(JpegEncoder(using=any_engine).encode(frame, 100)).astype(int)
+        for frame in (before, after)
     )
     assert np.abs(was[18:] - now[18:]).max() <= 4
     assert np.abs(was[:, 528:] - now[:, 528:]).max() <= 4
