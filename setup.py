@@ -20,7 +20,9 @@ SANITIZE = [
 # -O3 also where the interpreter was built without it: the loops over pixels rely on the auto-vectoriser.
 OPTIMISE = ["-O3", "-fstack-protector-strong"]
 
-JPEG_PARTS = ["_jpeg", "_bands", "_compare", "_picture", "_planes", "_pool"]
+JPEG_PARTS = [
+    *("_jpeg", "_bands", "_compare", "_decode", "_header", "_picture", "_planes", "_pool", "_repair", "_scan")
+]
 
 sanitizing = os.environ.get("FARHAND_SANITIZE") == "1"
 
@@ -30,7 +32,7 @@ setup(
             "drivers.video._jpeg",
             sources=[f"drivers/video/{name}.c" for name in JPEG_PARTS],
             depends=[f"drivers/video/{name}.h" for name in JPEG_PARTS[1:]],
-            libraries=["jpeg"],
+            libraries=["jpeg", "turbojpeg"],
             extra_compile_args=["-std=c11", *STRICT, *(SANITIZE if sanitizing else OPTIMISE)],
             extra_link_args=SANITIZE if sanitizing else [],
             # Without libjpeg-turbo's header the appliance still installs and says so in its state.

@@ -11,9 +11,11 @@
  */
 #include "_bands.h"
 #include "_compare.h"
+#include "_decode.h"
 #include "_picture.h"
 #include "_planes.h"
 #include "_pool.h"
+#include "_repair.h"
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -448,6 +450,8 @@ static int jpeg_exec(PyObject *module)
 
 static PyMethodDef jpeg_methods[] = {
     {"same", (PyCFunction)(void (*)(void))jpeg_same, METH_FASTCALL, same_doc},
+    {"repair", (PyCFunction)(void (*)(void))jpeg_repair, METH_FASTCALL, repair_doc},
+    {"decode_i420", (PyCFunction)(void (*)(void))jpeg_decode_i420, METH_FASTCALL, decode_i420_doc},
     {NULL, NULL, 0, NULL},
 };
 

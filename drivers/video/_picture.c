@@ -133,25 +133,34 @@ bool describe(Picture *picture, Format format, int width, int height, int stride
     return true;
 }
 
-bool acquire(PyObject *object, const char *name, const Picture *picture, Py_buffer *view)
+bool acquire_view(PyObject *object, const char *name, bool writable, Py_buffer *view)
 {
     if (!PyObject_CheckBuffer(object)) {
         PyErr_Format(PyExc_TypeError, "expected %s to support the buffer protocol, got %.100s", name,
                      Py_TYPE(object)->tp_name);
         return false;
     }
-    if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE) < 0) {
+    if (PyObject_GetBuffer(object, view, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0) {
         PyObject *reason = PyErr_GetRaisedException();
 
-        /* Exporters name the reason in many ways. If it can be had with strides, then those were the reason. */
+        /* Exporters name the reason in many ways. If it can be had in any shape, that was
+         * the reason. */
         if (PyObject_GetBuffer(object, view, PyBUF_FULL_RO) == 0) {
             PyBuffer_Release(view);
             Py_DECREF(reason);
-            PyErr_Format(PyExc_ValueError, "expected %s to be C-contiguous, got a %.100s that is not", name,
-                         Py_TYPE(object)->tp_name);
+            PyErr_Format(PyExc_ValueError, "expected %s to be C-contiguous%s, got a %.100s that is not", name,
+                         writable ? " and writable" : "", Py_TYPE(object)->tp_name);
         } else {
             PyErr_SetRaisedException(reason); /* replaces that of the second attempt */
         }
+        return false;
+    }
+    return true;
+}
+
+bool acquire(PyObject *object, const char *name, const Picture *picture, Py_buffer *view)
+{
+    if (!acquire_view(object, name, false, view)) {
         return false;
     }
     if ((uint64_t)view->len < picture->needed_bytes) {

@@ -58,6 +58,10 @@ bool read_format(PyObject *object, Format *result);
 /* Fill in picture from width, height and stride, each read by read_int() with a lower bound of 1. */
 bool describe(Picture *picture, Format format, int width, int height, int stride_bytes);
 
+/* Acquire object's bytes, to write to them if writable. On true the caller owns *view and must release it; on
+ * false there is nothing to release. */
+bool acquire_view(PyObject *object, const char *name, bool writable, Py_buffer *view);
+
 /* Acquire object's bytes, at least as many as picture needs. On true the caller owns *view and must release
  * it; on false there is nothing to release. */
 bool acquire(PyObject *object, const char *name, const Picture *picture, Py_buffer *view);

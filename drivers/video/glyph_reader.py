@@ -145,3 +145,5 @@ def _luma(frame: Frame) -> NDArray[np.float32]:
             return packed(2)[..., 1].astype(np.float32)
         case PixelFormat.GREY | PixelFormat.NV12 | PixelFormat.YUV420:
             return packed(1)[..., 0].astype(np.float32)
+        case PixelFormat.JPEG:
+            raise ValueError("expected a raw picture, got JPEG - at read_text")

@@ -13,7 +13,8 @@ from collections.abc import Buffer, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from drivers.video.frame import Frame
+from drivers.video import mjpeg
+from drivers.video.frame import Frame, PixelFormat
 
 
 class EncoderEngine(Protocol):
@@ -87,11 +88,14 @@ class JpegEncoder:
     def encode(self, frame: Frame, quality: int) -> bytes:
         """Encode *frame* as a baseline JFIF file, *quality* 1..100 (blocking: call it in a thread).
 
-        YUV frames are encoded without colour conversion, 4:2:2 or 4:2:0 as they come; RGB as 4:2:0. The
-        frame's buffer is not used after the return. Raises ValueError or TypeError for a frame that
-        contradicts itself and for a quality out of range, RuntimeError if another thread is encoding with
-        this encoder.
+        YUV frames are encoded without colour conversion, 4:2:2 or 4:2:0 as they come; RGB as 4:2:0. JPEG
+        frames are passed on as `mjpeg.repair` makes them whole, whatever the *quality*; one that cannot be
+        shown raises DamagedPictureError. The frame's buffer is not used after the return. Raises ValueError
+        or TypeError for a frame that contradicts itself and for a quality out of range, RuntimeError if
+        another thread is encoding with this encoder.
         """
+        if frame.format is PixelFormat.JPEG:
+            return mjpeg.repair(frame)
         return self._encoder.encode(
             frame.data, frame.width, frame.height, frame.stride_bytes, frame.format, quality
         )
@@ -103,6 +107,9 @@ class JpegEncoder:
         one is gone. The result is the file of the whole picture, as `encode` makes it; None if nothing has
         changed. Blocking. Raises what `encode` raises.
         """
+        if frame.format is PixelFormat.JPEG:
+            unchanged = last is not None and same_picture(last, frame)
+            return None if unchanged else mjpeg.repair(frame)
         if last is None or (last.width, last.height, last.format) != (
             frame.width,
             frame.height,
@@ -129,6 +136,8 @@ def same_picture(a: Frame, b: Frame, *, using: Engine | None = None) -> bool:
     """
     if (a.width, a.height, a.format) != (b.width, b.height, b.format):
         return False
+    if a.format is PixelFormat.JPEG:
+        return bytes(a.data) == bytes(b.data)  # small, and compared much faster than views are
     return (using or engine()).same(
         a.data, b.data, a.width, a.height, a.stride_bytes, b.stride_bytes, a.format
     )

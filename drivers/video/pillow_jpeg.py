@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from drivers.video.frame import PixelFormat
+from drivers.video.frame import RAW_FORMATS, PixelFormat
 
 type _Bytes = NDArray[np.uint8]
 
@@ -52,7 +52,8 @@ def _half_up(value: int) -> int:
     return (value + 1) // 2
 
 
-def _read_int(value: object, name: str, low: int, high: int) -> int:
+def read_int(value: object, name: str, low: int, high: int) -> int:
+    """Check an argument as the extension does. Raises TypeError, ValueError."""
     try:
         number = operator.index(value)  # type: ignore[arg-type] # that it may be anything is the point
     except TypeError as exc:
@@ -67,11 +68,10 @@ def _read_int(value: object, name: str, low: int, high: int) -> int:
 def _read_format(value: object) -> PixelFormat:
     if not isinstance(value, str):
         raise TypeError(f"expected pixel_format to be a str, got {type(value).__name__}")
-    try:
-        return PixelFormat(value)
-    except ValueError:
-        names = ", ".join(PixelFormat)
-        raise ValueError(f"expected pixel_format to be one of {names}, got {repr(value)[:80]}") from None
+    if value not in RAW_FORMATS:
+        names = ", ".join(RAW_FORMATS)
+        raise ValueError(f"expected pixel_format to be one of {names}, got {repr(value)[:80]}")
+    return PixelFormat(value)
 
 
 def _describe(pixel_format: PixelFormat, width: int, height: int, stride: int) -> list[_Plane]:
@@ -98,14 +98,20 @@ def _describe(pixel_format: PixelFormat, width: int, height: int, stride: int) -
     return planes
 
 
-def _acquire(value: object, name: str, pixel_format: PixelFormat, planes: list[_Plane], width: int) -> _Bytes:
-    """The bytes behind *value*, not copied."""
+def bytes_of(value: object, name: str, *, writable: bool = False) -> _Bytes:
+    """Return the bytes behind *value*, not copied. Raises TypeError, ValueError."""
     if not isinstance(value, Buffer):
         raise TypeError(f"expected {name} to support the buffer protocol, got {type(value).__name__}")
     view = memoryview(value)
-    if not view.c_contiguous:
-        raise ValueError(f"expected {name} to be C-contiguous, got a {type(value).__name__} that is not")
-    data: _Bytes = np.frombuffer(view, np.uint8) if view.nbytes else np.empty(0, np.uint8)
+    if not view.c_contiguous or (writable and view.readonly):
+        shape = "C-contiguous and writable" if writable else "C-contiguous"
+        raise ValueError(f"expected {name} to be {shape}, got a {type(value).__name__} that is not")
+    return np.frombuffer(view, np.uint8) if view.nbytes else np.empty(0, np.uint8)
+
+
+def _acquire(value: object, name: str, pixel_format: PixelFormat, planes: list[_Plane], width: int) -> _Bytes:
+    """The bytes behind *value*, enough for the picture."""
+    data = bytes_of(value, name)
     if len(data) < planes[-1].end:
         raise ValueError(
             f"expected {name} of at least {planes[-1].end} bytes for {pixel_format} "
@@ -163,7 +169,7 @@ class Encoder:
     """The interface of `_jpeg.Encoder`: one thread, nothing kept, for one caller at a time all the same."""
 
     def __init__(self, threads: int = 1, /) -> None:
-        _read_int(threads, "threads", 1, MOST_THREADS)
+        read_int(threads, "threads", 1, MOST_THREADS)
         self._in_use = threading.Lock()
         self._last: tuple[object, ...] | None = None
 
@@ -171,11 +177,11 @@ class Encoder:
         self, buffer: Any, width: int, height: int, stride_bytes: int, pixel_format: str, quality: int, /
     ) -> bytes:
         """Encode one picture as a baseline JFIF file; the rules and errors of `_jpeg.Encoder.encode`."""
-        width = _read_int(width, "width", 1, MAX_SIDE_PX)
-        height = _read_int(height, "height", 1, MAX_SIDE_PX)
-        stride_bytes = _read_int(stride_bytes, "stride_bytes", 1, _MAX_STRIDE_BYTES)
+        width = read_int(width, "width", 1, MAX_SIDE_PX)
+        height = read_int(height, "height", 1, MAX_SIDE_PX)
+        stride_bytes = read_int(stride_bytes, "stride_bytes", 1, _MAX_STRIDE_BYTES)
         layout = _read_format(pixel_format)
-        quality = _read_int(quality, "quality", 1, 100)
+        quality = read_int(quality, "quality", 1, 100)
         planes = _describe(layout, width, height, stride_bytes)
         data = _acquire(buffer, "buffer", layout, planes, width)
         if not self._in_use.acquire(blocking=False):
@@ -205,8 +211,8 @@ class Encoder:
         /,
     ) -> bytes | None:
         """Encode it all, or nothing if it is the same; rules and errors are those of the extension."""
-        last_stride_bytes = _read_int(last_stride_bytes, "last_stride_bytes", 1, _MAX_STRIDE_BYTES)
-        quality = _read_int(quality, "quality", 1, 100)
+        last_stride_bytes = read_int(last_stride_bytes, "last_stride_bytes", 1, _MAX_STRIDE_BYTES)
+        quality = read_int(quality, "quality", 1, 100)
         unchanged = same(buffer, last, width, height, stride_bytes, last_stride_bytes, pixel_format)
         if unchanged and self._last == (width, height, pixel_format, quality):
             return None
@@ -224,10 +230,10 @@ def same(  # noqa: PLR0917 - the signature of the extension
     /,
 ) -> bool:
     """Whether two pictures have the same visible bytes; the rules and errors of `_jpeg.same`."""
-    width = _read_int(width, "width", 1, MAX_SIDE_PX)
-    height = _read_int(height, "height", 1, MAX_SIDE_PX)
-    stride_a_bytes = _read_int(stride_a_bytes, "stride_a_bytes", 1, _MAX_STRIDE_BYTES)
-    stride_b_bytes = _read_int(stride_b_bytes, "stride_b_bytes", 1, _MAX_STRIDE_BYTES)
+    width = read_int(width, "width", 1, MAX_SIDE_PX)
+    height = read_int(height, "height", 1, MAX_SIDE_PX)
+    stride_a_bytes = read_int(stride_a_bytes, "stride_a_bytes", 1, _MAX_STRIDE_BYTES)
+    stride_b_bytes = read_int(stride_b_bytes, "stride_b_bytes", 1, _MAX_STRIDE_BYTES)
     layout = _read_format(pixel_format)
     planes_a = _describe(layout, width, height, stride_a_bytes)
     planes_b = _describe(layout, width, height, stride_b_bytes)

@@ -48,7 +48,7 @@ def paint(frame: Frame, time_s: float) -> None:
     """Paint *time_s*, seconds of any clock, into *frame*, whose buffer must be writable.
 
     It is kept to 10 µs, modulo `WRAP_S`. Writes 16 rows of 512 pixels and no other byte. Raises ValueError if
-    the picture is too small, TypeError if its buffer is read-only.
+    the picture is too small or compressed, TypeError if its buffer is read-only.
     """
     if not fits(frame.width, frame.height):
         raise ValueError(
@@ -128,6 +128,8 @@ def _block(pixel_format: PixelFormat, luma: int) -> bytes:
             pixel = level * 3
         case PixelFormat.BGRX32:
             pixel = level * 4
+        case PixelFormat.JPEG:
+            raise ValueError("expected a raw picture, got JPEG - at the time stripe")
         case _:  # a plane of its own
             pixel = level
     return pixel * BLOCK_WIDTH_PX

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.video.frame import Frame, PixelFormat
+from drivers.video.frame import RAW_FORMATS, Frame, PixelFormat
 from drivers.video.jpeg import Engine, JpegEncoder
 
 SIZES = [
@@ -49,7 +49,7 @@ def _even(width: int, pixel_format: PixelFormat) -> int:
 
 
 @pytest.mark.parametrize("padding", [0, 1, 64])
-@pytest.mark.parametrize("pixel_format", PixelFormat)
+@pytest.mark.parametrize("pixel_format", RAW_FORMATS)
 def test_decodes_to_the_source(
     any_engine: Engine,
     pixel_format: PixelFormat,
@@ -73,7 +73,7 @@ def test_decodes_to_the_source(
             assert pictures.psnr_db(decoded, wanted) > 38, (width, height, name)
 
 
-@pytest.mark.parametrize("pixel_format", PixelFormat)
+@pytest.mark.parametrize("pixel_format", RAW_FORMATS)
 @given(numbers=st.tuples(st.integers(1, 70), st.integers(1, 40), st.integers(0, 40), st.integers(1, 100)))
 @settings(max_examples=60, deadline=None)
 def test_padding_never_reaches_the_picture(
@@ -94,7 +94,7 @@ def _geometry(frame: Frame) -> tuple[int, int, int, PixelFormat, float, float]:
     return frame.width, frame.height, frame.stride_bytes, frame.format, 0.0, 0.0
 
 
-@pytest.mark.parametrize("pixel_format", PixelFormat)
+@pytest.mark.parametrize("pixel_format", RAW_FORMATS)
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (200, 40, 90), (10, 220, 30)])
 def test_one_colour_stays_one_colour_up_to_every_edge(
     any_engine: Engine,
@@ -112,7 +112,7 @@ def test_one_colour_stays_one_colour_up_to_every_edge(
         assert np.abs(decoded - wanted).max() <= 4, (width, height)
 
 
-@pytest.mark.parametrize("pixel_format", PixelFormat)
+@pytest.mark.parametrize("pixel_format", RAW_FORMATS)
 def test_is_a_baseline_jfif_file(
     any_engine: Engine,
     pixel_format: PixelFormat,
@@ -144,7 +144,7 @@ def test_yuv_is_not_converted(any_engine: Engine, pictures: Any) -> None:
     assert np.abs(pictures.decode_ycbcr(jpeg).astype(int) - (16, 240, 128)).max() <= 1
 
 
-@pytest.mark.parametrize("pixel_format", PixelFormat)
+@pytest.mark.parametrize("pixel_format", RAW_FORMATS)
 def test_quality_is_obeyed(
     any_engine: Engine,
     pixel_format: PixelFormat,
@@ -159,7 +159,7 @@ def test_quality_is_obeyed(
     assert pictures.psnr_db(best, worst) < 30
 
 
-@pytest.mark.parametrize("pixel_format", PixelFormat)
+@pytest.mark.parametrize("pixel_format", RAW_FORMATS)
 @pytest.mark.parametrize("kind", ["uniform", "black and white", "chequered"])
 def test_the_hardest_pictures_fit(
     any_engine: Engine, pixel_format: PixelFormat, kind: str, pictures: Any
@@ -181,7 +181,7 @@ def test_the_hardest_pictures_fit(
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(PixelFormat), st.integers(1, 200), st.integers(1, 200), st.integers(1, 100)
+            st.sampled_from(RAW_FORMATS), st.integers(1, 200), st.integers(1, 200), st.integers(1, 100)
         ),
         min_size=2,
         max_size=12,

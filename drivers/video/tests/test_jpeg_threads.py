@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drivers.video.frame import Frame, PixelFormat
+from drivers.video import mjpeg
+from drivers.video.frame import RAW_FORMATS, Frame, PixelFormat
 from drivers.video.jpeg import Engine, JpegEncoder, same_picture
 
 # How often a race is tried before its absence is called a failure. One try nearly always does; a machine that
@@ -29,7 +30,7 @@ def _large() -> Frame:
 def test_own_encoders_side_by_side(any_engine: Engine, pictures: Any) -> None:
     frames = [
         pictures.lay_out(pictures.known(320 + 2 * i, 200 + i, i), pixel_format)
-        for i, pixel_format in enumerate(PixelFormat)
+        for i, pixel_format in enumerate(RAW_FORMATS)
     ]
     wanted = [JpegEncoder(using=any_engine).encode(frame, 80) for frame in frames]
     begin = threading.Barrier(4)
@@ -132,3 +133,13 @@ def test_comparing_lets_go_of_the_gil(turbo: Engine) -> None:
     a = Frame(bytes(4000 * 4000), 4000, 4000, 4000, PixelFormat.GREY, 0.0, 0.0)
     b = Frame(bytearray(4000 * 4000), 4000, 4000, 4000, PixelFormat.GREY, 0.0, 0.0)
     assert any(_runs_beside(lambda: same_picture(a, b, using=turbo)) for _ in range(ATTEMPTS))
+
+
+@pytest.mark.usefixtures("long_switch_interval")
+def test_repairing_and_decoding_let_go_of_the_gil(turbo: Engine) -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, 1000 * 1000 * 3, np.uint8).tobytes()
+    jpeg = JpegEncoder(using=turbo).encode(Frame(pixels, 1000, 1000, 3000, PixelFormat.RGB24, 0.0, 0.0), 90)
+    endless = Frame(jpeg[:-2], 1000, 1000, 0, PixelFormat.JPEG, 0.0, 0.0)
+    target = bytearray(mjpeg.i420_bytes(1000, 1000))
+    assert any(_runs_beside(lambda: mjpeg.repair(endless)) for _ in range(ATTEMPTS))
+    assert any(_runs_beside(lambda: mjpeg.decode_i420(jpeg, target, 1000, 1000)) for _ in range(ATTEMPTS))

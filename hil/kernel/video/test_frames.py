@@ -68,6 +68,8 @@ def pixel(frame: Frame) -> tuple[int, ...]:
             return data[at + x], data[row], data[row + plane]
         case PixelFormat.GREY:
             return (data[at + x],)
+        case PixelFormat.JPEG:
+            raise ValueError("expected a raw picture, got JPEG")
 
 
 def shows(frame: Frame, *, expected: tuple[int, ...]) -> bool:
