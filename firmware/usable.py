@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from drivers.video.h264.settings import missing_package
 from firmware.boards.data import board_names
 from firmware.core.config.errors import ConfigurationError, Problem
 from firmware.core.config.tree import Position
@@ -100,10 +101,11 @@ def _replaced(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
     if not is_available(keymap):
         known = ", ".join(our_names())
         yield "kvmd/hid/keymap", f"expected one of {known}, got {keymap.name!r}: {US} is used"
-    if loaded.settings.kvmd.streamer.h264_bitrate.default:
+    package = missing_package()
+    if loaded.settings.kvmd.streamer.h264_bitrate.default and package is not None:
         yield (
             "kvmd/streamer/h264_bitrate/default",
-            "is set, but there is no H.264 encoder yet: the feature stays off",
+            f"is set, but {package} is not installed: H.264 stays off - install farhand[h264]",
         )
 
 

@@ -35,6 +35,7 @@ def picture_metrics(
         ("captured_frames", "frames taken from the capture"),
         ("encoded_frames", "frames encoded as JPEG, rendered ones that say why there is none included"),
         ("unchanged_frames", "frames that were the same as the one before and were not encoded"),
+        ("h264_frames", "frames encoded as H.264, those that were encoded once more included"),
         ("dropped_frames", "encoded frames that clients of the MJPEG stream were too slow for"),
     ):
         yield CounterMetricFamily(f"farhand_{key}", description, counts[key])

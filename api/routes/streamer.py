@@ -51,7 +51,10 @@ RESOLUTION = Param[str](
 )
 H264_BITRATE = Param[int]("h264_bitrate", valid_h264_bitrate, description="in kbit/s", empty_is_absent=True)
 H264_GOP = Param[int](
-    "h264_gop", valid_h264_gop, description="frames from one key frame to the next", empty_is_absent=True
+    "h264_gop",
+    valid_h264_gop,
+    description="frames from one key frame to the next, 0: only on demand",
+    empty_is_absent=True,
 )
 
 SAVE = Param("save", valid_bool, False, "keep this frame in memory")
@@ -131,9 +134,9 @@ def streamer_routes(streamer: StreamerService, recognition: OcrService) -> list[
         if call.has(RESOLUTION):
             streamer.stage_resolution(call[RESOLUTION])
         if call.has(H264_BITRATE):
-            streamer.stage_h264(call[H264_BITRATE])
+            streamer.stage_h264_bitrate(call[H264_BITRATE])
         if call.has(H264_GOP):
-            streamer.stage_h264(call[H264_GOP])
+            streamer.stage_h264_gop(call[H264_GOP])
         return envelope()
 
     async def reset(_call: Call) -> Response:

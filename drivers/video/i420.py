@@ -7,23 +7,14 @@ every frame is no video.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Buffer
+from typing import Final
 
-from drivers.video import _i420
-from drivers.video.frame import Frame, PixelFormat
+from drivers.video import mjpeg
+from drivers.video.frame import Colour, ColourMatrix, ColourRange, Frame, PixelFormat
 
-
-class Colours(enum.Enum):
-    """What brightness and colour mean in numbers: matrix and range, as a stream has to tell its decoders."""
-
-    BT601_FULL = "BT.601, full range"
-    """JFIF's, and what capture devices give where they say nothing else."""
-    BT709_LIMITED = "BT.709, limited range"
-    """What RGB becomes here."""
-
-
-_RGB = frozenset({PixelFormat.RGB24, PixelFormat.BGR24, PixelFormat.BGRX32})
+_RGB: Final = frozenset({PixelFormat.RGB24, PixelFormat.BGR24, PixelFormat.BGRX32})
+_OF_RGB: Final = Colour(ColourRange.LIMITED, ColourMatrix.BT709)
 
 
 def even(side_px: int) -> int:
@@ -36,21 +27,32 @@ def size_bytes(width: int, height: int) -> int:
     return even(width) * even(height) // 2 * 3
 
 
-def colours_of(frame: Frame) -> Colours:
-    """Return what the numbers mean that `write` makes of *frame*."""
-    return Colours.BT709_LIMITED if frame.format in _RGB else Colours.BT601_FULL
+def colour_of(frame: Frame) -> Colour:
+    """Return what the numbers mean that `write` makes of *frame*, as a stream has to tell its decoders."""
+    if frame.format in _RGB:
+        return _OF_RGB
+    # JFIF leaves no choice (T.871), whatever the device says.
+    return Colour() if frame.format is PixelFormat.JPEG else frame.colour
 
 
 def write(frame: Frame, target: Buffer) -> None:
     """Write *frame* to *target* as Y, Cb and Cr, with even sides and without padding (blocking).
 
-    YUV is not converted, only arranged; RGB becomes what `colours_of` says. The first `size_bytes` bytes of
-    *target* are written. Raises ValueError, TypeError or BufferError for a frame that contradicts itself and
+    YUV is not converted, only arranged; RGB, taken as full-range, becomes what `colour_of` says; JPEG is made
+    whole and decoded. The first `size_bytes` bytes of *target* are written. Raises DamagedPictureError for
+    JPEG that cannot be shown; ValueError, TypeError or BufferError for a frame that contradicts itself and
     for a target that is too short or cannot be written.
     """
+    if frame.format is PixelFormat.JPEG:
+        mjpeg.decode_i420(mjpeg.repair(frame), target, frame.width, frame.height)
+        return
+    from drivers.video import _i420  # noqa: PLC0415 - an installation without it has no H.264 and all else
+
     _i420.write(frame.data, frame.width, frame.height, frame.stride_bytes, frame.format, target)
 
 
 def same(a: Buffer, b: Buffer) -> bool:
     """Whether *a* and *b* have the same bytes, at the speed of memcmp (blocking)."""
+    from drivers.video import _i420  # noqa: PLC0415 - as above
+
     return _i420.same(a, b)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.ws.media import MediaSockets
+from api.ws.media import MediaSockets, VideoFormat
+from api.ws.media_h264 import H264Format
 from api.ws.media_jpeg import JpegFormat
 from drivers.ocr.tesseract import Tesseract
 from firmware.settings import LoadedSettings
@@ -38,5 +39,6 @@ async def make_picture_services(
         input_devices=hid,
         is_live=lambda: sessions.clients.value.count > 0,
     )
-    # Whoever brings another encoder adds its format here.
-    return PictureServices(ocr, snapshots, MediaSockets([JpegFormat(streamer)]))
+    # Whoever brings another encoder adds its format here; the best one for a viewer is the first.
+    formats: list[VideoFormat] = [] if streamer.h264 is None else [H264Format(streamer.h264)]
+    return PictureServices(ocr, snapshots, MediaSockets([*formats, JpegFormat(streamer)]))

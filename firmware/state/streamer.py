@@ -23,18 +23,22 @@ class IntRange(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Limits of the parameters; `available_resolutions` is there only if the feature is."""
+    """Limits of the parameters; what may be None is there only if the feature is."""
 
     desired_fps: IntRange
     available_resolutions: tuple[str, ...] | None = None
+    h264_bitrate: IntRange | None = None
+    h264_gop: IntRange | None = None
 
 
 class Params(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Parameters; `quality` and `resolution` are there only if the features are."""
+    """Parameters; what may be None is there only if the feature is. The bit rate is in kbit/s."""
 
     desired_fps: int
     quality: int | None = None
     resolution: str | None = None
+    h264_bitrate: int | None = None
+    h264_gop: int | None = None
 
 
 class SavedSnapshot(msgspec.Struct, frozen=True):
@@ -99,10 +103,20 @@ class SinkState(msgspec.Struct, frozen=True):
     has_clients: bool
 
 
-class SinksState(msgspec.Struct, frozen=True):
-    """The outputs of the media socket, by format."""
+class SinksState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The outputs of the media socket, by format; those that there are."""
 
     jpeg: SinkState
+    h264: SinkState | None = None
+
+
+class H264State(msgspec.Struct, frozen=True):
+    """The H.264 encoder: `online` means that it works and that there is a video signal."""
+
+    bitrate: int
+    gop: int
+    online: bool
+    fps: int
 
 
 class StageLatency(msgspec.Struct, frozen=True):
@@ -118,8 +132,8 @@ class StageLatency(msgspec.Struct, frozen=True):
     up_to_ms: Mapping[str, int]
 
 
-class RunningState(msgspec.Struct, frozen=True):
-    """The running streamer, which in the reference is a process of its own."""
+class RunningState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The running streamer, which in the reference is a process of its own; `h264` only with that feature."""
 
     instance_id: str
     encoder: EncoderState
@@ -128,6 +142,7 @@ class RunningState(msgspec.Struct, frozen=True):
     stream: StreamState
     latency: Mapping[str, Mapping[str, StageLatency]]
     """By format and stage (beyond the contract)."""
+    h264: H264State | None = None
 
 
 class StreamerState(msgspec.Struct, frozen=True):

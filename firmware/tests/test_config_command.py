@@ -3,8 +3,10 @@
 import io
 from pathlib import Path
 
+import pytest
 import yaml
 
+from firmware import usable
 from firmware.config_command import command_check, command_dump
 from firmware.settings import load
 
@@ -139,7 +141,8 @@ def test_a_dump_says_which_files_it_comes_from(tmp_path: Path) -> None:
     assert "(override.d/10-x, override.yaml)" in dump(tmp_path)[1].splitlines()[0]
 
 
-def test_what_has_no_effect_is_named_with_the_reason(tmp_path: Path) -> None:
+def test_what_has_no_effect_is_named_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usable, "missing_package", lambda: "PyAV")
     (tmp_path / "override.yaml").write_text(
         "kvmd:\n"
         "  streamer:\n"
@@ -157,7 +160,7 @@ def test_what_has_no_effect_is_named_with_the_reason(tmp_path: Path) -> None:
     said = dict(line.split(": ", 3)[2:] for line in text.splitlines()[:-1])
     assert said == {
         "kvmd/streamer/h264_bitrate/default": (
-            "is set, but there is no H.264 encoder yet: the feature stays off"
+            "is set, but PyAV is not installed: H.264 stays off - install farhand[h264]"
         ),
         "media/server/unix": "is set, which this version does not do yet",
         "kvmd/streamer/cmd_append": (
@@ -169,9 +172,13 @@ def test_what_has_no_effect_is_named_with_the_reason(tmp_path: Path) -> None:
     }
 
 
-def test_a_feature_that_is_switched_off_is_not_missed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("bitrate", "missing"), [(0, "PyAV"), (5000, None)])
+def test_a_feature_that_is_off_or_there_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bitrate: int, missing: str | None
+) -> None:
+    monkeypatch.setattr(usable, "missing_package", lambda: missing)
     (tmp_path / "override.yaml").write_text(
-        "kvmd: {streamer: {h264_bitrate: {default: 0}, h264_gop: {default: 30}}}"
+        f"kvmd: {{streamer: {{h264_bitrate: {{default: {bitrate}}}, h264_gop: {{default: 30}}}}}}"
     )
     status, text = check(tmp_path)
     assert status == 0

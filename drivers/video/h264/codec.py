@@ -19,15 +19,17 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
+from drivers.video.frame import Colour, ColourMatrix, ColourRange
 from drivers.video.h264.annexb import ParameterSets, is_key_frame
 from drivers.video.h264.settings import SOFTWARE
-from drivers.video.i420 import Colours
 
 # ITU-T H.273: range, matrix, primaries, transfer. Screens are sRGB, whatever the matrix.
 _SRGB_PRIMARIES, _SRGB_TRANSFER = 1, 13
-_RANGE_AND_MATRIX: Final[Mapping[Colours, tuple[int, int]]] = {
-    Colours.BT601_FULL: (2, 5),
-    Colours.BT709_LIMITED: (1, 1),
+_RANGES: Final[Mapping[ColourRange, int]] = {ColourRange.LIMITED: 1, ColourRange.FULL: 2}
+_MATRICES: Final[Mapping[ColourMatrix, int]] = {
+    ColourMatrix.BT709: 1,
+    ColourMatrix.BT601: 5,
+    ColourMatrix.BT2020: 9,
 }
 
 
@@ -46,7 +48,7 @@ class Geometry:
 
     width: int
     height: int
-    colours: Colours
+    colour: Colour
 
 
 def available(name: str) -> bool:
@@ -104,7 +106,8 @@ def _opened(name: str, geometry: Geometry, bitrate_kbps: int, fps: int) -> Video
     context.max_b_frames = 0
     # One thread: a picture that is cut into slices for several is larger, and others need the processor too.
     context.thread_count = 1
-    context.color_range, context.colorspace = _RANGE_AND_MATRIX[geometry.colours]
+    context.color_range = _RANGES[geometry.colour.range]
+    context.colorspace = _MATRICES[geometry.colour.matrix]
     context.color_primaries, context.color_trc = _SRGB_PRIMARIES, _SRGB_TRANSFER
     if name == SOFTWARE:
         context.options = _x264_options(bitrate_kbps)

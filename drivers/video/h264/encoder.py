@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from mmap import mmap
+from typing import Final
 
 import trio
 
 from drivers.video import i420
-from drivers.video.frame import Frame
+from drivers.video.frame import DamagedPictureError, Frame
 from drivers.video.h264 import memory
 from drivers.video.h264.process import EncodingProcess, open_process
 from drivers.video.h264.protocol import Encode
@@ -27,17 +28,22 @@ from drivers.video.h264.slots import Job, Picture, Slots
 
 logger = logging.getLogger(__name__)
 
+KEY_INTERVAL_S: Final = 0.25
+"""A client that goes on asking for key frames must not have all others pay for it; one that has joined does
+not notice a quarter of a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedPicture:
     """An access unit of an Annex B stream, with parameter sets in front of each key frame.
 
     Sides are even, in pixels; `online` and the times of the capture are the source's, all in seconds of the
-    clock of `time.monotonic`.
+    clock of `time.monotonic`. One that is `repeated` shows what was shown already, better or as a key frame.
     """
 
     data: bytes
     key: bool
+    repeated: bool
     width: int
     height: int
     online: bool
@@ -54,7 +60,8 @@ class H264Encoder:
         """Give what is encoded to *on_picture*, which must not wait."""
         self._on_picture = on_picture
         self._session: _Session | None = None
-        # One at a time: the source's next picture comes when this one has been taken.
+        # One writes at a time, since there is one slot for it.
+        self._writing = trio.Lock()
         self._writers = trio.CapacityLimiter(1)
         # Codecs that hung or took the process with them before they had encoded anything.
         self._deadly: set[str] = set()
@@ -105,7 +112,7 @@ class H264Encoder:
             picture = job.picture
             begin = time.monotonic()
             packet = await session.process.encode(
-                Encode(picture.slot, picture.width, picture.height, picture.colours, job.key)
+                Encode(picture.slot, picture.width, picture.height, picture.colour, job.key)
             )
             session.slots.encoded(len(packet.data), key=packet.key)
             if session.process.codec != self.codec:
@@ -115,6 +122,7 @@ class H264Encoder:
                 EncodedPicture(
                     data=packet.data,
                     key=packet.key,
+                    repeated=job.repeated,
                     width=picture.width,
                     height=picture.height,
                     online=picture.online,
@@ -128,37 +136,52 @@ class H264Encoder:
     async def take(self, frame: Frame, *, online: bool) -> None:
         """Take over *frame*; its buffer is not read any more after the return.
 
-        Raises ValueError, TypeError or BufferError for a frame that contradicts itself.
+        A damaged JPEG picture is left out. Raises ValueError, TypeError or BufferError for a frame that
+        contradicts itself.
         """
-        session = self._session
-        if session is None or not self._fits(frame):
-            return
+        async with self._writing:
+            session = self._session
+            if session is not None and self._fits(frame):
+                await self._write(session, frame, online=online)
+
+    async def _write(self, session: _Session, frame: Frame, *, online: bool) -> None:
         newest = session.slots.newest
         picture = Picture(
             slot=session.slots.free(),
             width=i420.even(frame.width),
             height=i420.even(frame.height),
-            colours=i420.colours_of(frame),
+            colour=i420.colour_of(frame),
             online=online,
             grab_begin=frame.grab_begin,
             grab_end=frame.grab_end,
         )
-        changed = await trio.to_thread.run_sync(session.write, frame, picture, newest, limiter=self._writers)
+        try:
+            changed = await trio.to_thread.run_sync(
+                session.write, frame, picture, newest, limiter=self._writers
+            )
+        except DamagedPictureError as exc:
+            # What devices send now and then; the next one may be whole.
+            logger.debug("a picture was left out: %s", exc)
+            return
         # What it was compared with may have been forgotten meanwhile.
         if changed or session.slots.newest is not newest:
             session.slots.written(picture)
             session.news.set()
 
     def request_key_frame(self) -> None:
-        """Make the next picture a key frame; the last one is encoded again if there is no newer one."""
+        """Have a key frame soon; the last picture is encoded again if there is no newer one.
+
+        Demands that come close to each other are met by one.
+        """
         if self._session is not None:
-            self._session.slots.want_key_frame()
+            self._session.key_demanded = True
             self._session.news.set()
 
     def forget(self) -> None:
         """Rest until the next picture: nobody watches."""
         if self._session is not None:
             self._session.slots.forget()
+            self._session.key_demanded = False
 
     def _fits(self, frame: Frame) -> bool:
         if i420.size_bytes(frame.width, frame.height) <= memory.SLOT_BYTES:
@@ -179,6 +202,8 @@ class _Session:
         self.process = process
         self.slots = Slots(gop=settings.gop, fair_bytes=settings.bitrate_kbps * 125 // settings.nominal_fps)
         self.news = trio.Event()
+        self.key_demanded = False
+        self._no_key_before = -math.inf
 
     def write(self, frame: Frame, picture: Picture, newest: Picture | None) -> bool:
         """Write *frame* to the slot of *picture*; whether it differs from *newest* (blocking)."""
@@ -193,10 +218,17 @@ class _Session:
         """Wait for something to encode, at most *period_s* if the last picture is to be made better."""
         while True:
             self.news = trio.Event()
+            now = trio.current_time()
+            if self.key_demanded and now >= self._no_key_before:
+                self.key_demanded = False
+                self._no_key_before = now + KEY_INTERVAL_S
+                self.slots.want_key_frame()
             job = self.slots.next()
             if job is not None:
                 return job
-            with trio.move_on_after(period_s if self.slots.repeats else math.inf) as scope:
+            until = [now + period_s] if self.slots.repeats else []
+            until += [self._no_key_before] if self.key_demanded else []
+            with trio.move_on_at(min(until, default=math.inf)) as scope:
                 await self.news.wait()
             if scope.cancelled_caught and (job := self.slots.again()) is not None:
                 return job

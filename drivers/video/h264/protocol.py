@@ -11,13 +11,14 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
-from drivers.video.i420 import Colours
+from drivers.video.frame import Colour, ColourMatrix, ColourRange
 
 MOST_BYTES: Final = 64 << 20
 """Far more than a key frame of the largest picture; a longer message is a broken stream."""
 
 _LENGTH: Final = struct.Struct("<I")
-_COLOURS: Final = tuple(Colours)
+_RANGES: Final = tuple(ColourRange)
+_MATRICES: Final = tuple(ColourMatrix)
 
 
 class ProtocolError(Exception):
@@ -29,21 +30,22 @@ class Encode:
     """Encode the picture in a slot; answered by one `Packet`, after which the slot is not read any more."""
 
     KIND: ClassVar = 1
-    _BODY: ClassVar = struct.Struct("<IIIBB")
+    _BODY: ClassVar = struct.Struct("<IIIBBB")
 
     slot: int
     width: int
     height: int
-    colours: Colours
+    colour: Colour
     key: bool
 
     def _body(self) -> bytes:
-        return self._BODY.pack(self.slot, self.width, self.height, _COLOURS.index(self.colours), self.key)
+        colour_range, matrix = _RANGES.index(self.colour.range), _MATRICES.index(self.colour.matrix)
+        return self._BODY.pack(self.slot, self.width, self.height, colour_range, matrix, self.key)
 
     @classmethod
     def _of(cls, body: bytes) -> Self:
-        slot, width, height, colours, key = cls._BODY.unpack(body)
-        return cls(slot, width, height, _COLOURS[colours], bool(key))
+        slot, width, height, colour_range, matrix, key = cls._BODY.unpack(body)
+        return cls(slot, width, height, Colour(_RANGES[colour_range], _MATRICES[matrix]), bool(key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,4 +38,7 @@ def missing_package() -> str | None:
 
     It is not loaded: that it is there does not say that it works.
     """
-    return None if importlib.util.find_spec("av") else "PyAV"
+    for module, name in (("av", "PyAV"), ("drivers.video._i420", "our C extension for I420")):
+        if importlib.util.find_spec(module) is None:
+            return name
+    return None

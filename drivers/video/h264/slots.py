@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.video.i420 import Colours
+from drivers.video.frame import Colour
 
 COUNT: Final = 3
 
@@ -34,27 +34,28 @@ class Picture:
     slot: int
     width: int
     height: int
-    colours: Colours
+    colour: Colour
     online: bool
     grab_begin: float
     grab_end: float
 
     def alike(self, other: Picture) -> bool:
         """Whether the same bytes would be the same picture."""
-        return (self.width, self.height, self.colours, self.online) == (
+        return (self.width, self.height, self.colour, self.online) == (
             other.width,
             other.height,
-            other.colours,
+            other.colour,
             other.online,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be encoded next."""
+    """What is to be encoded next: a new picture, or one once more."""
 
     picture: Picture
     key: bool
+    repeated: bool
 
 
 class Slots:
@@ -122,9 +123,10 @@ class Slots:
             self._last_is_shown = True
             # Due ones only with a new picture: whoever looks at one that stands still has it already.
             self._key_wanted = self._key_wanted or 0 < self._gop <= self._since_key
-        elif not self._key_wanted or not self._last_is_shown:
+            return self._job(repeated=False)
+        if not self._key_wanted or not self._last_is_shown:
             return None
-        return self._job()
+        return self._job(repeated=True)
 
     @property
     def repeats(self) -> bool:
@@ -137,10 +139,10 @@ class Slots:
         if job is not None or not self.repeats:
             return job
         self._repeats -= 1
-        return self._job()
+        return self._job(repeated=True)
 
-    def _job(self) -> Job:
+    def _job(self, *, repeated: bool) -> Job:
         assert self._last is not None
-        job = Job(self._last, self._key_wanted)
+        job = Job(self._last, self._key_wanted, repeated)
         self._key_wanted = False
         return job

@@ -105,7 +105,7 @@ class _Encoder:
     def encode(self, wanted: Encode, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Message:
         from drivers.video.h264.codec import CodecError, Geometry  # noqa: PLC0415
 
-        geometry = Geometry(wanted.width, wanted.height, wanted.colours)
+        geometry = Geometry(wanted.width, wanted.height, wanted.colour)
         if geometry != self._geometry:
             self._codec, self._geometry = None, geometry
         if self._codec is None:

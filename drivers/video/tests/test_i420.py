@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from drivers.video import _i420, i420
-from drivers.video.frame import Frame, PixelFormat
+from drivers.video.frame import (
+    Colour,
+    ColourMatrix,
+    ColourRange,
+    DamagedPictureError,
+    Frame,
+    PixelFormat,
+)
+from drivers.video.jpeg import JpegEncoder
 
 type Pixels = NDArray[np.uint8]
 
@@ -145,12 +153,29 @@ def test_grey_has_no_colour_and_the_ends_of_the_range_are_met(name: str) -> None
 
 
 def test_what_the_numbers_mean() -> None:
-    def colours(name: PixelFormat) -> i420.Colours:
-        return i420.colours_of(Frame(b"", 2, 2, 8, name, 0.0, 0.0))
+    given_ = Colour(ColourRange.LIMITED, ColourMatrix.BT2020)
 
-    assert colours(PixelFormat.BGRX32) is i420.Colours.BT709_LIMITED
-    assert colours(PixelFormat.YUYV) is i420.Colours.BT601_FULL
-    assert colours(PixelFormat.GREY) is i420.Colours.BT601_FULL
+    def colour(name: PixelFormat) -> Colour:
+        return i420.colour_of(Frame(b"", 2, 2, 8, name, 0.0, 0.0, colour=given_))
+
+    for name in (PixelFormat.YUYV, PixelFormat.NV12, PixelFormat.GREY):
+        assert colour(name) == given_
+    for name in (PixelFormat.RGB24, PixelFormat.BGR24, PixelFormat.BGRX32):
+        assert colour(name) == Colour(ColourRange.LIMITED, ColourMatrix.BT709)
+    assert colour(PixelFormat.JPEG) == Colour(ColourRange.FULL, ColourMatrix.BT601)
+
+
+def test_jpeg_is_decoded() -> None:
+    grey = np.full((17, 31), 77, np.uint8)
+    raw = Frame(grey.tobytes(), 31, 17, 31, PixelFormat.GREY, 0.0, 0.0)
+    jpeg = Frame(JpegEncoder().encode(raw, 90), 31, 17, 0, PixelFormat.JPEG, 0.0, 0.0)
+    target = bytearray(i420.size_bytes(31, 17))
+    i420.write(jpeg, target)
+    luma = np.frombuffer(target, np.uint8)[: 32 * 18].astype(int)
+    assert np.abs(luma - 77).max() <= 1
+    assert set(target[32 * 18 :]) == {128}
+    with pytest.raises(DamagedPictureError):
+        i420.write(Frame(b"no picture", 31, 17, 0, PixelFormat.JPEG, 0.0, 0.0), target)
 
 
 @pytest.mark.parametrize(

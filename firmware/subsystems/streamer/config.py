@@ -80,7 +80,7 @@ class StreamerBitrateConfig(Section, frozen=True):
 
 
 class StreamerGopConfig(Section, frozen=True):
-    """`h264_gop`: frames between key frames; 0 = every frame is one."""
+    """`h264_gop`: frames from one key frame to the next; 0 = only on demand."""
 
     default: Gop = 0
     min: Gop = 0

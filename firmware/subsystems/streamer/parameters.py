@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from drivers.video.h264.settings import Settings
 from firmware.core.errors import OperationError
 from firmware.state.streamer import Features, IntRange, Limits, Params, RunningState
 from firmware.subsystems.streamer.config import StreamerConfig
@@ -25,26 +26,43 @@ class StreamerResolutionNotSupported(OperationError):  # noqa: N818 - the contra
 
 
 class StreamerH264NotSupported(OperationError):  # noqa: N818 - the contract's name
-    """There is no H.264 encoder."""
+    """There is no H.264 encoder, or the configuration has it switched off."""
 
 
 class Parameters:
     """The present parameters and the staged ones."""
 
-    def __init__(self, config: StreamerConfig) -> None:
+    def __init__(self, config: StreamerConfig, *, missing_for_h264: str | None) -> None:
+        """Offer what *config* wants, without H.264 if *missing_for_h264* names what that lacks."""
         fps, resolution = config.desired_fps, config.resolution
+        bitrate, gop = config.h264_bitrate, config.h264_gop
+        self._without_h264 = (
+            f"there is no H.264 encoder on this appliance: {missing_for_h264} is not installed"
+            if bitrate.default
+            else "the configuration has no kvmd/streamer/h264_bitrate: H.264 is off"
+        )
         self.features = Features(
-            quality=bool(config.quality), resolution=bool(resolution.default), h264=False
+            quality=bool(config.quality),
+            resolution=bool(resolution.default),
+            h264=bool(bitrate.default) and missing_for_h264 is None,
         )
         available: tuple[str, ...] | None = None
         if self.features.resolution:
             # Whoever leaves the default has to find the way back to it.
             available = tuple(dict.fromkeys((*resolution.available, resolution.default)))
-        self.limits = Limits(desired_fps=IntRange(fps.min, fps.max), available_resolutions=available)
+        has_h264 = self.features.h264
+        self.limits = Limits(
+            desired_fps=IntRange(fps.min, fps.max),
+            available_resolutions=available,
+            h264_bitrate=IntRange(bitrate.min, bitrate.max) if has_h264 else None,
+            h264_gop=IntRange(gop.min, gop.max) if has_h264 else None,
+        )
         self.present = Params(
             desired_fps=min(max(fps.default, fps.min), fps.max),
             quality=config.quality or None,
             resolution=resolution.default or None,
+            h264_bitrate=bitrate.default if has_h264 else None,
+            h264_gop=gop.default if has_h264 else None,
         )
         self._staged: dict[str, int | str] = {}
 
@@ -70,9 +88,19 @@ class Parameters:
         if resolution in available:
             self._staged["resolution"] = resolution
 
-    def stage_h264(self, _value: int) -> None:
-        """Refuse: there is no H.264 encoder. Raises StreamerH264NotSupported."""
-        raise StreamerH264NotSupported("there is no H.264 encoder on this appliance")
+    def stage_h264_bitrate(self, bitrate_kbps: int) -> None:
+        """Take a bit rate in kbit/s. Raises StreamerH264NotSupported."""
+        self._stage_h264("h264_bitrate", bitrate_kbps, self.limits.h264_bitrate)
+
+    def stage_h264_gop(self, gop: int) -> None:
+        """Take the pictures from one key frame to the next. Raises StreamerH264NotSupported."""
+        self._stage_h264("h264_gop", gop, self.limits.h264_gop)
+
+    def _stage_h264(self, name: str, value: int, limits: IntRange | None) -> None:
+        if limits is None:
+            raise StreamerH264NotSupported(self._without_h264)
+        if limits.min <= value <= limits.max:
+            self._staged[name] = value
 
     def apply(self) -> None:
         """Make what is staged the present parameters."""
@@ -90,12 +118,23 @@ class Parameters:
         if params.resolution is not None and running.source.online:
             size = running.source.resolution
             params = msgspec.structs.replace(params, resolution=f"{size.width}x{size.height}")
+        if running.h264 is not None:
+            params = msgspec.structs.replace(
+                params, h264_bitrate=running.h264.bitrate, h264_gop=running.h264.gop
+            )
         return params
 
 
 def jpeg_quality(params: Params) -> int:
     """Return the quality to encode with."""
     return DEFAULT_JPEG_QUALITY if params.quality is None else params.quality
+
+
+def h264_settings(params: Params) -> Settings | None:
+    """Return what to encode H.264 with, None if there is none."""
+    if params.h264_bitrate is None or params.h264_gop is None:
+        return None
+    return Settings(params.h264_bitrate, params.h264_gop, params.desired_fps)
 
 
 def wanted_size(params: Params) -> tuple[int, int] | None:

@@ -55,6 +55,8 @@ class Pipeline:
         self._others = tuple(others)
         self.signal: Cell[Signal] = Cell(Signal(*DEFAULT_SIZE, online=False))
         self.captured = RateMeter()
+        self.reason_picture: Frame | None = None
+        """What is shown instead of a picture, None while there are pictures."""
 
     async def run(
         self,
@@ -90,12 +92,14 @@ class Pipeline:
     def clear(self) -> None:
         """Forget the last signal: the streamer has stopped."""
         self._jpeg.clear()
+        self.reason_picture = None
         self.signal.publish(dataclasses.replace(self.signal.value, online=False))
 
     async def _take(self, item: Frame | NoSignal) -> None:
         if isinstance(item, NoSignal):
             await self._show_reason(item.reason)
             return
+        self.reason_picture = None
         self.captured.tick(trio.current_time())
         await self._give(item, online=True)
         self.signal.publish(Signal(item.width, item.height, online=True))
@@ -133,7 +137,8 @@ class Pipeline:
         ]
         began = time.monotonic()
         picture = await trio.to_thread.run_sync(banner_picture, width, height, lines)
-        await self._give(dataclasses.replace(picture, grab_begin=began, grab_end=began), online=False)
+        self.reason_picture = dataclasses.replace(picture, grab_begin=began, grab_end=began)
+        await self._give(self.reason_picture, online=False)
         self.signal.publish(Signal(width, height, online=False))
 
 

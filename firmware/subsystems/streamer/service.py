@@ -18,11 +18,14 @@ import msgspec
 import trio
 
 from drivers.ports import VideoSource
+from drivers.video.frame import Frame
+from drivers.video.h264.settings import missing_package
 from firmware.core.cell import Cell
 from firmware.core.errors import UnavailableError
 from firmware.core.supervise import Supervisor
 from firmware.state.streamer import (
     EncoderState,
+    H264State,
     Params,
     Resolution,
     RunningState,
@@ -38,12 +41,14 @@ from firmware.subsystems.streamer.clients import Audience, MjpegClients
 from firmware.subsystems.streamer.config import StreamerConfig
 from firmware.subsystems.streamer.control import Action, StreamerControl
 from firmware.subsystems.streamer.frames import JpegFrame
+from firmware.subsystems.streamer.h264_stage import H264Stage
 from firmware.subsystems.streamer.jpeg_stage import JpegStage
 from firmware.subsystems.streamer.latency import LatencyMeter
-from firmware.subsystems.streamer.parameters import Parameters, jpeg_quality, wanted_size
+from firmware.subsystems.streamer.parameters import Parameters, h264_settings, jpeg_quality, wanted_size
 from firmware.subsystems.streamer.pipeline import Pipeline
 
 CAPTURE_TASK = "streamer.capture"
+H264_TASK = "streamer.h264"
 
 
 class _Period:
@@ -68,7 +73,7 @@ class StreamerService:
         self._control = StreamerControl(
             shutdown_delay_s=config.shutdown_delay, reset_delay_s=config.reset_delay
         )
-        self._parameters = Parameters(config)
+        self._parameters = Parameters(config, missing_for_h264=missing_package())
         self._sessions = 0
         self._holds = 0
         self._wake = trio.Event()
@@ -78,7 +83,9 @@ class StreamerService:
         """Who takes JPEG frames elsewhere than by MJPEG: clients of the media socket."""
         self._snapshots = Audience()
         self._jpeg = JpegStage(self._jpeg_wanted)
-        self._pipeline = Pipeline(source, self._jpeg)
+        self.h264 = H264Stage(self._reason_picture) if self._parameters.features.h264 else None
+        """The H.264 encoder, None without that feature."""
+        self._pipeline = Pipeline(source, self._jpeg, [] if self.h264 is None else [self.h264])
         self._wishes = Cell(0)
         self.state = Cell(
             StreamerState(
@@ -105,6 +112,9 @@ class StreamerService:
     def jpeg_latency(self) -> LatencyMeter:
         """How long JPEG frames take; whoever sends one tells it."""
         return self._jpeg.latency
+
+    def _reason_picture(self) -> Frame | None:
+        return self._pipeline.reason_picture
 
     def _jpeg_wanted(self) -> bool:
         audiences = (self.clients, self.jpeg_sink, self._snapshots)
@@ -141,6 +151,10 @@ class StreamerService:
                     self._jpeg.quality = jpeg_quality(params)
                     run = partial(self._pipeline.run, max_fps=params.desired_fps, size=wanted_size(params))
                     nursery.start_soon(self._supervisor.supervise, CAPTURE_TASK, run)
+                    settings = h264_settings(params)
+                    if self.h264 is not None and settings is not None:
+                        encode = partial(self.h264.run, settings)
+                        nursery.start_soon(self._supervisor.supervise, H264_TASK, encode)
                     nursery.start_soon(self._publish_statistics, params)
             finally:
                 self._pipeline.clear()
@@ -163,6 +177,8 @@ class StreamerService:
             nursery.start_soon(publish_on_change, self._pipeline.signal)
             nursery.start_soon(publish_on_change, self.clients.count)
             nursery.start_soon(publish_on_change, self.jpeg_sink.count)
+            if self.h264 is not None:
+                nursery.start_soon(publish_on_change, self.h264.audience.count)
             while True:
                 await trio.sleep(self._config.state_poll)
                 self._publish_running(params)
@@ -179,7 +195,7 @@ class StreamerService:
         return RunningState(
             instance_id="",
             encoder=EncoderState(type="CPU", quality=jpeg_quality(params)),
-            sinks=SinksState(jpeg=SinkState(has_clients=self.jpeg_sink.count.value > 0)),
+            sinks=self._sinks_state(),
             source=SourceState(
                 resolution=Resolution(signal.width, signal.height),
                 online=signal.online,
@@ -191,7 +207,25 @@ class StreamerService:
                 clients=self.clients.count.value,
                 clients_stat=self.clients.statistics(),
             ),
-            latency={"jpeg": self._jpeg.latency.state()},
+            latency={name: meter.state() for name, meter in self.latencies().items()},
+            h264=self._h264_state(params),
+        )
+
+    def _sinks_state(self) -> SinksState:
+        h264 = None
+        if self.h264 is not None:
+            h264 = SinkState(has_clients=self.h264.audience.count.value > 0)
+        return SinksState(jpeg=SinkState(has_clients=self.jpeg_sink.count.value > 0), h264=h264)
+
+    def _h264_state(self, params: Params) -> H264State | None:
+        settings = h264_settings(params)
+        if self.h264 is None or settings is None:
+            return None
+        return H264State(
+            bitrate=settings.bitrate_kbps,
+            gop=settings.gop,
+            online=self.h264.running and self._pipeline.signal.value.online,
+            fps=self.h264.encoded.per_second(trio.current_time()),
         )
 
     # -- who wants the picture --------------------------------------------------------------------------
@@ -236,9 +270,15 @@ class StreamerService:
         self._parameters.stage_resolution(resolution)
         self._staged()
 
-    def stage_h264(self, value: int) -> None:
-        """Set a parameter of the H.264 encoder. Raises OperationError."""
-        self._parameters.stage_h264(value)
+    def stage_h264_bitrate(self, bitrate_kbps: int) -> None:
+        """Set the bit rate of H.264; one outside the configured limits is dropped. Raises OperationError."""
+        self._parameters.stage_h264_bitrate(bitrate_kbps)
+        self._staged()
+
+    def stage_h264_gop(self, gop: int) -> None:
+        """Set how often there are key frames; see `stage_h264_bitrate`. Raises OperationError."""
+        self._parameters.stage_h264_gop(gop)
+        self._staged()
 
     def _staged(self) -> None:
         self._control.params_staged(trio.current_time())
@@ -317,8 +357,12 @@ class StreamerService:
             "encoded_frames": self._jpeg.encoded.total,
             "unchanged_frames": self._jpeg.unchanged_frames,
             "dropped_frames": self.clients.dropped,
+            "h264_frames": 0 if self.h264 is None else self.h264.encoded.total,
         }
 
     def latencies(self) -> dict[str, LatencyMeter]:
         """Return the meter of each format."""
-        return {"jpeg": self._jpeg.latency}
+        meters = {"jpeg": self._jpeg.latency}
+        if self.h264 is not None:
+            meters["h264"] = self.h264.latency
+        return meters

@@ -273,6 +273,14 @@ async def test_pictures_that_are_too_large_are_left_out(caplog: pytest.LogCaptur
     assert caplog.text.count("5000 x 3000 is more than") == 1
 
 
+async def test_damaged_pictures_are_left_out() -> None:
+    async with encoding() as recorder:
+        damaged = Frame(b"\xff\xd8 cut off", 320, 240, 0, PixelFormat.JPEG, 1.0, 1.0)
+        await recorder.encoder.take(damaged, online=True)
+        await recorder.show(rgb(waves(320, 240, 0.0), 2.0))
+    assert all(each.grab_end == 2.0 for each in recorder.pictures)
+
+
 async def test_a_frame_that_contradicts_itself_is_an_error_of_who_made_it() -> None:
     async with encoding() as recorder:
         with pytest.raises(ValueError, match="expected buffer of at least"):

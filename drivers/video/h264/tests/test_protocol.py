@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.video.frame import Colour, ColourMatrix, ColourRange
 from drivers.video.h264.protocol import (
     MOST_BYTES,
     Encode,
@@ -23,11 +24,11 @@ from drivers.video.h264.protocol import (
     Unsupported,
     pack,
 )
-from drivers.video.i420 import Colours
 
 UINT32 = st.integers(0, 2**32 - 1)
+COLOURS = st.builds(Colour, st.sampled_from(ColourRange), st.sampled_from(ColourMatrix))
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Encode, UINT32, UINT32, UINT32, st.sampled_from(Colours), st.booleans()),
+    st.builds(Encode, UINT32, UINT32, UINT32, COLOURS, st.booleans()),
     st.builds(Packet, st.booleans(), st.binary(max_size=300)),
     *(st.builds(kind, st.text()) for kind in (Ready, Opening, Refused, Unsupported, Failed)),
 )
@@ -63,7 +64,8 @@ def framed(kind: int, body: bytes) -> bytes:
         (framed(0, b""), "expected a kind of message between 1 and 7, got 0"),
         (framed(99, b"x"), "got 99"),
         (framed(Encode.KIND, b"short"), "expected a body of Encode, got 5 bytes"),
-        (framed(Encode.KIND, struct.pack("<IIIBB", 0, 2, 2, 9, 0)), "expected a body of Encode"),
+        (framed(Encode.KIND, struct.pack("<IIIBBB", 0, 2, 2, 9, 0, 0)), "expected a body of Encode"),
+        (framed(Encode.KIND, struct.pack("<IIIBBB", 0, 2, 2, 0, 9, 0)), "expected a body of Encode"),
         (framed(Packet.KIND, b""), "expected a body of Packet, got 0 bytes"),
         (framed(Ready.KIND, b"\xff"), "expected a body of Ready"),
     ],

@@ -8,15 +8,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from drivers.video.frame import Colour, ColourRange
 from drivers.video.h264.slots import COUNT, MOST_REPEATS, QUIET_REPEATS, Job, Picture, Slots
-from drivers.video.i420 import Colours
 
 FAIR_BYTES = 20_000
 SMALL, LARGE = 12, 50_000
 
 
 def picture(slot: int, number: float = 0.0) -> Picture:
-    return Picture(slot, 1920, 1080, Colours.BT601_FULL, True, number, number)
+    return Picture(slot, 1920, 1080, Colour(), True, number, number)
 
 
 def shown(slots: Slots, number: float = 0.0) -> Job:
@@ -123,7 +123,7 @@ def test_what_nobody_watches_is_forgotten() -> None:
 def test_pictures_are_alike_by_what_their_bytes_mean() -> None:
     one = picture(0)
     assert one.alike(replace(one, slot=1, grab_begin=7.0, grab_end=8.0))
-    for changes in ({"width": 2}, {"height": 2}, {"colours": Colours.BT709_LIMITED}, {"online": False}):
+    for changes in ({"width": 2}, {"height": 2}, {"colour": Colour(ColourRange.LIMITED)}, {"online": False}):
         assert not one.alike(replace(one, **changes))
 
 

@@ -309,8 +309,10 @@ async def test_parameters_staged_before_a_refused_one_are_applied(mock_clock: Mo
         streamer.stage_desired_fps(10)
         with pytest.raises(StreamerResolutionNotSupported, match="kvmd/streamer/resolution"):
             streamer.stage_resolution("640x480")
+        with pytest.raises(StreamerH264NotSupported, match="kvmd/streamer/h264_bitrate"):
+            streamer.stage_h264_bitrate(5000)
         with pytest.raises(StreamerH264NotSupported):
-            streamer.stage_h264(5000)
+            streamer.stage_h264_gop(30)
         await trio.sleep(1.1)
         params = streamer.state.value.params
         assert (params.quality, params.desired_fps, params.resolution) == (30, 10, None)
