@@ -122,9 +122,9 @@ def command_line(text: str) -> str | None:
     return found[-1].rstrip(" _\N{FULL BLOCK}") if found else None
 
 
-def natural_width(page: Page) -> int:
-    width: int = page.locator("#video").evaluate("image => image.naturalWidth")
-    return width
+def picture_size(page: Page) -> str:
+    """Of the picture itself, "1280x720"; empty without one."""
+    return page.locator("#video").get_attribute("data-size") or ""
 
 
 def screen_box(page: Page) -> FloatRect:

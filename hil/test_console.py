@@ -6,18 +6,14 @@ from a snapshot as a person would.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import re
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from console_page import (
     BOOT_DEADLINE_S,
-    CHROMIUM,
-    CHROMIUM_FLAGS,
     INITIAL_LOAD_LIMIT_BYTES,
     POINTER_NEIGHBOURHOOD_PX,
     ROUND_TRIP_DEADLINE_S,
@@ -27,69 +23,14 @@ from console_page import (
     address,
     command_line,
     eventually,
-    log_in,
-    natural_width,
     picture_box,
+    picture_size,
     screen_box,
 )
 from PIL import Image, ImageChops
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each test has a context of its own."""
-    # Tests of serial ports in this process have imported trio-asyncio, whose loop Playwright cannot use.
-    asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=CHROMIUM_FLAGS)
-            yield browser
-            browser.close()
-    finally:
-        asyncio.set_event_loop_policy(None)
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page; at its end no script has failed and the Content-Security-Policy has blocked nothing."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
-    page.on(
-        "console",
-        lambda message: (
-            complaints.append(message.text) if "Content Security Policy" in message.text else None
-        ),
-    )
-    yield page
-    context.close()
-    assert complaints == []
-
-
-@pytest.fixture
-def target(appliance: RunningAppliance) -> Iterator[Target]:
-    """The machine behind the appliance."""
-    target = Target(appliance)
-    yield target
-    target.close()
-
-
-@pytest.fixture
-def console(page: Page, appliance: RunningAppliance, target: Target) -> Page:
-    """The console page of a target that is on and waits at its prompt, with a picture and the keyboard."""
-    log_in(page, appliance)
-    expect(page.locator("#led-power")).to_have_attribute("data-state", "on" if target.is_on() else "off")
-    if not target.is_on():
-        page.locator("#atx-power").click()
-    expect(page.locator("#led-power")).to_have_attribute("data-state", "on", timeout=10_000)
-    eventually(target.text, lambda text: command_line(text) == "", BOOT_DEADLINE_S)
-    expect(page.locator("#overlay")).to_have_attribute("data-why", "", timeout=10_000)
-    expect(page.locator("#screen")).to_be_focused()
-    return page
 
 
 # ------------------------------------------------------------------------------------------ session
@@ -165,9 +106,8 @@ def test_the_picture_is_there_after_a_small_load(console: Page) -> None:
     console.reload()
     expect(console.locator("#video")).to_have_attribute("data-loaded", "true", timeout=10_000)
     expect(console.locator("#overlay")).to_have_attribute("data-why", "", timeout=10_000)
-    eventually(
-        partial(natural_width, console), lambda width: width == SCREEN_SIZE_PX[0], ROUND_TRIP_DEADLINE_S
-    )
+    wanted = "{}x{}".format(*SCREEN_SIZE_PX)
+    eventually(partial(picture_size, console), lambda size: size == wanted, ROUND_TRIP_DEADLINE_S)
     expect(console.locator("#video-mode")).to_have_text("1280\N{MULTIPLICATION SIGN}720")
 
     parts = {url: kind for url, kind in loaded.items() if kind in {"document", "script", "stylesheet"}}

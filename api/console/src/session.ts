@@ -14,7 +14,8 @@ import { encodeButton, encodeKey, encodeMove, encodeRelative, encodeWheel } from
 import { Appliance } from "./state/appliance";
 import { text } from "./text";
 import { actionFailure } from "./text/failures";
-import { engineQuery, MjpegStream } from "./video/mjpeg";
+import { engineQuery } from "./video/mjpeg";
+import { Video } from "./video/video";
 
 /** A movement's frame is 11 bytes on the wire; with a hundred of them waiting the network lags visibly. */
 const CONGESTED_BYTES = 1_024;
@@ -42,7 +43,7 @@ export class Session {
   readonly appliance = new Appliance();
   readonly keyboard: Keyboard;
   readonly mouse: Mouse;
-  readonly stream: MjpegStream;
+  readonly video: Video;
   /** Whether the screen has the keyboard. */
   readonly captured: Signal<boolean> = signal(false);
   /** Whether the pointer is locked to the screen (relative mouse). */
@@ -79,7 +80,7 @@ export class Session {
       },
       (callback) => requestAnimationFrame(callback),
     );
-    this.stream = new MjpegStream({
+    this.video = new Video({
       base: this.base,
       query: engineQuery(options.userAgent),
       // What was known before the connection broke says nothing about now.

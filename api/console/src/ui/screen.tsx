@@ -7,8 +7,11 @@ import { attachMouse } from "../hid/mouse_dom";
 import type { Session } from "../session";
 import { text } from "../text";
 import { whyNoPicture } from "../video/no_picture";
+import type { Stage } from "../video/video";
 import { Retry } from "./connection";
 import { useSession } from "./context";
+
+const NO_SIZE = { width: 0, height: 0 };
 
 function boxOf(element: HTMLElement): Rect {
   const { x, y, width, height } = element.getBoundingClientRect();
@@ -16,13 +19,13 @@ function boxOf(element: HTMLElement): Rect {
 }
 
 /** Join keyboard, mouse and stream to the elements. */
-function attach(session: Session, screen: HTMLElement, image: HTMLImageElement): () => void {
+function attach(session: Session, screen: HTMLElement, picture: HTMLElement, stage: Stage): () => void {
   const detachers = [
-    session.stream.attach(image),
+    session.video.attach(stage),
     attachKeyboard(screen, session.keyboard),
     attachMouse(screen, session.mouse, {
       absolute: () => session.appliance.states.hid.peek()?.mouse.absolute ?? true,
-      picture: () => containedRect(boxOf(image), { width: image.naturalWidth, height: image.naturalHeight }),
+      picture: () => containedRect(boxOf(picture), session.video.size.peek() ?? NO_SIZE),
       onLocked: (locked) => {
         session.caught.value = locked;
       },
@@ -47,7 +50,7 @@ function Overlay() {
     session.control.status.value,
     streamer.value,
     atx.value,
-    session.stream.loaded.value,
+    session.video.loaded.value,
   );
   const [title, advice] = reason === null ? ["", ""] : text.value.overlay[reason.why];
   return (
@@ -67,15 +70,24 @@ function Overlay() {
 export function Screen() {
   const session = useSession();
   const screen = useRef<HTMLDivElement>(null);
+  const picture = useRef<HTMLDivElement>(null);
   const image = useRef<HTMLImageElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
-    if (screen.current === null || image.current === null) {
+    const [screenPart, picturePart] = [screen.current, picture.current];
+    const [imagePart, canvasPart] = [image.current, canvas.current];
+    if (screenPart === null || picturePart === null || imagePart === null || canvasPart === null) {
       return undefined;
     }
-    screen.current.focus({ preventScroll: true });
-    return attach(session, screen.current, image.current);
+    screenPart.focus({ preventScroll: true });
+    return attach(session, screenPart, picturePart, { image: imagePart, canvas: canvasPart });
   }, [session]);
 
+  const {
+    loaded: { value: loaded },
+    transport: { value: transport },
+    size: { value: size },
+  } = session.video;
   const absolute = session.appliance.states.hid.value?.mouse.absolute ?? true;
   useEffect(() => {
     // The two mice share nothing: what was sent to one is not known to the other.
@@ -103,15 +115,21 @@ export function Screen() {
           session.captured.value = false;
         }}
       >
-        <img
+        <div
           id="video"
           data-testid="video"
           class="picture"
-          ref={image}
-          alt={text.value.screen.picture}
-          data-loaded={session.stream.loaded.value}
-          draggable={false}
-        />
+          ref={picture}
+          role="img"
+          aria-label={text.value.screen.picture}
+          data-loaded={loaded}
+          data-transport={transport ?? ""}
+          data-size={size === null ? "" : `${size.width}x${size.height}`}
+        >
+          {/* Both stay where they are: what holds the picture is not to be made anew with it. */}
+          <canvas id="video-canvas" ref={canvas} hidden={transport === "mjpeg"} />
+          <img id="video-image" ref={image} alt="" hidden={transport !== "mjpeg"} draggable={false} />
+        </div>
       </div>
       <Overlay />
     </main>

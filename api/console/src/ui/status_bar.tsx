@@ -7,13 +7,33 @@ import { Led } from "./parts";
 function Video() {
   const session = useSession();
   const words = text.value.screen;
-  const size = session.stream.size.value;
-  const client = session.stream.client;
+  const size = session.video.size.value;
+  const choice = session.video.choice.value;
+  const reading = session.video.reading.value;
   const viewers = session.appliance.states.clients.value?.count ?? 0;
   return (
     <span class="facts">
       {size !== null && <span id="video-mode">{words.mode(size.width, size.height)}</span>}
-      {size !== null && client !== null && <span id="video-fps">{words.fps(client.fps)}</span>}
+      {choice !== null && (
+        <span
+          id="video-transport"
+          title={choice.hindrance === null ? undefined : words.hindrance[choice.hindrance]}
+        >
+          {words.transport[choice.transport]}
+        </span>
+      )}
+      {size !== null && reading !== null && <span id="video-fps">{words.fps(reading.fps)}</span>}
+      {size !== null && reading !== null && reading.kbps > 0 && (
+        <span id="video-rate">{words.rate(reading.kbps)}</span>
+      )}
+      {reading !== null && reading.captureToPaintMs !== null && (
+        <span
+          id="video-latency"
+          title={words.stages(reading.encodedMs ?? 0, reading.sentMs ?? 0, reading.shownMs ?? 0)}
+        >
+          {words.latency(reading.captureToPaintMs)}
+        </span>
+      )}
       {viewers > 0 && <span id="viewers">{words.viewers(viewers)}</span>}
     </span>
   );

@@ -1,0 +1,219 @@
+/**
+ * The live picture, by the best way there is: H.264 or JPEG over the media socket, painted on a canvas, or MJPEG in an
+ * image. Runs while the streamer does. Owns the choice of the way; each way is a module of its own.
+ */
+
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import type { Size } from "../hid/geometry";
+import { socketEndpoint } from "../net/urls";
+import {
+  canDecode,
+  type Decoder,
+  type DecoderEvents,
+  H264Decoder,
+  hasWebCodecs,
+  JpegDecoder,
+} from "./decoders";
+import { MediaSocket } from "./media_socket";
+import type { Offer } from "./media_wire";
+import { Meter, type Reading } from "./meter";
+import { type MjpegOptions, MjpegStream } from "./mjpeg";
+import { Painter } from "./painter";
+import {
+  type Choice,
+  chooseTransport,
+  codecOf,
+  DECODER_FAILURES_LIMIT,
+  SOCKET_FAILURES_LIMIT,
+  type Transport,
+} from "./transport";
+
+const METER_PERIOD_MS = 1_000;
+
+/** The parts of the page that pictures are shown in. */
+export interface Stage {
+  readonly image: HTMLImageElement;
+  readonly canvas: HTMLCanvasElement;
+}
+
+export class Video {
+  readonly #mjpeg: MjpegStream;
+  readonly #socket: MediaSocket;
+  readonly #painter: Painter;
+  readonly #meter = new Meter();
+  readonly #options: MjpegOptions;
+  readonly #choice = signal<Choice | null>(null);
+  readonly #reading = signal<Reading | null>(null);
+  #stage: Stage | null = null;
+  #detachMjpeg: (() => void) | null = null;
+  #decoder: Decoder | null = null;
+  #running = false;
+  #h264Failures = 0;
+  #socketFailures = 0;
+
+  constructor(options: MjpegOptions) {
+    this.#options = options;
+    this.#mjpeg = new MjpegStream(options);
+    this.#painter = new Painter({
+      nextFrame: (callback) => requestAnimationFrame(callback),
+      onPainted: (picture) => {
+        if (this.transport.peek() === "h264") {
+          this.#h264Failures = 0;
+        }
+        this.#meter.painted(now(), picture.times, this.#socket.clockOffset);
+      },
+    });
+    this.#socket = new MediaSocket({
+      url: socketEndpoint(options.base, "api/media/ws"),
+      now,
+      onOffer: (offer) => void this.#offered(offer),
+      onFrame: (frame) => {
+        this.#socketFailures = 0;
+        this.#meter.received(frame.data.byteLength);
+        this.#decoder?.push(frame);
+      },
+      onLost: (delivered) => this.#lost(delivered),
+    });
+  }
+
+  /** The way that the picture comes by; null while it is not known. */
+  readonly transport: ReadonlySignal<Transport | null> = computed(
+    () => this.#choice.value?.transport ?? null,
+  );
+
+  /** The way, and why it is not a better one. */
+  get choice(): ReadonlySignal<Choice | null> {
+    return this.#choice;
+  }
+
+  /** Whether a picture is there. */
+  readonly loaded: ReadonlySignal<boolean> = computed(() =>
+    this.transport.value === "mjpeg" ? this.#mjpeg.loaded.value : this.#painter.size.value !== null,
+  );
+
+  /** The picture's size in pixels; null without one. */
+  readonly size: ReadonlySignal<Size | null> = computed(() =>
+    this.transport.value === "mjpeg" ? this.#mjpeg.size.value : this.#painter.size.value,
+  );
+
+  /** What the last second was like; of MJPEG no more than the frame rate is known, and that by the appliance. */
+  readonly reading: ReadonlySignal<Reading | null> = computed(() => {
+    if (this.transport.value !== "mjpeg") {
+      return this.#reading.value;
+    }
+    const client = this.#mjpeg.client;
+    return client === null
+      ? null
+      : { fps: client.fps, kbps: 0, captureToPaintMs: null, encodedMs: null, sentMs: null, shownMs: null };
+  });
+
+  /** Show the picture until the returned function is called. */
+  attach(stage: Stage): () => void {
+    this.#stage = stage;
+    this.#painter.canvas = stage.canvas;
+    const timer = setInterval(() => this.#measure(), METER_PERIOD_MS);
+    const unsubscribe = this.#options.streamer.subscribe((state) => this.#follow(state?.streamer != null));
+    return () => {
+      clearInterval(timer);
+      unsubscribe();
+      this.#follow(false);
+      this.#painter.canvas = null;
+      this.#stage = null;
+    };
+  }
+
+  /** Start or stop with the streamer. */
+  #follow(running: boolean): void {
+    if (running === this.#running) {
+      return;
+    }
+    this.#running = running;
+    if (running) {
+      // What failed before may work now: the network may be another one.
+      this.#socketFailures = 0;
+      this.#socket.open();
+    } else {
+      this.#stop();
+    }
+  }
+
+  #stop(): void {
+    this.#socket.close();
+    this.#endDecoder();
+    this.#painter.clear();
+    this.#choice.value = null;
+    this.#reading.value = null;
+    this.#detachMjpeg?.();
+    this.#detachMjpeg = null;
+  }
+
+  async #offered(offer: Offer): Promise<void> {
+    const codec = codecOf(offer);
+    const webCodecs = hasWebCodecs();
+    const h264 = codec !== null && webCodecs ? await canDecode(codec) : null;
+    if (!this.#running) {
+      return;
+    }
+    const choice = chooseTransport(offer, {
+      webCodecs,
+      h264,
+      h264Failures: this.#h264Failures,
+    });
+    this.#endDecoder();
+    if (choice.transport === "mjpeg") {
+      this.#startMjpeg(choice);
+      return;
+    }
+    this.#choice.value = choice;
+    const events: DecoderEvents = {
+      onPicture: (picture) => this.#painter.show(picture),
+      onKeyFrameNeeded: () => this.#socket.wantKeyFrame(),
+      onError: (error) => this.#decoderFailed(error),
+    };
+    this.#decoder =
+      choice.transport === "h264" && codec !== null
+        ? new H264Decoder(codec, events)
+        : new JpegDecoder(events);
+    this.#socket.start(choice.transport);
+  }
+
+  #decoderFailed(error: unknown): void {
+    console.warn("A picture could not be decoded:", error);
+    if (this.transport.peek() === "h264" && ++this.#h264Failures === DECODER_FAILURES_LIMIT) {
+      // A new connection brings the offer again, and so another choice.
+      this.#socket.open();
+    }
+  }
+
+  #lost(delivered: boolean): void {
+    this.#endDecoder();
+    this.#socketFailures = delivered ? 0 : this.#socketFailures + 1;
+    if (this.#socketFailures === SOCKET_FAILURES_LIMIT) {
+      this.#startMjpeg({ transport: "mjpeg", hindrance: "socket_failed" });
+    }
+  }
+
+  #startMjpeg(choice: Choice): void {
+    this.#socket.close();
+    this.#painter.clear();
+    this.#choice.value = choice;
+    if (this.#stage !== null && this.#detachMjpeg === null) {
+      this.#detachMjpeg = this.#mjpeg.attach(this.#stage.image);
+    }
+  }
+
+  #endDecoder(): void {
+    this.#decoder?.close();
+    this.#decoder = null;
+  }
+
+  #measure(): void {
+    const { reading, latencies } = this.#meter.take(METER_PERIOD_MS / 1_000);
+    this.#reading.value = this.#painter.size.peek() === null ? null : reading;
+    this.#socket.report(latencies);
+  }
+}
+
+function now(): number {
+  return performance.now() / 1_000;
+}
