@@ -67,6 +67,7 @@ class Buffers:
         self._given = self._structures(0)
         self._pixel_format: PixelFormat = PIXEL_FORMATS[picture.fourcc]
         self.picture_bytes = frame_bytes(self._pixel_format, picture.stride_bytes, picture.height)
+        """The least that a buffer with a picture has; of JPEG, what is used is the picture."""
 
     def start(self) -> None:
         """Allocate, map and queue all, and start the stream. Blocking. Raises DriverError.
@@ -78,7 +79,7 @@ class Buffers:
             self._node.ioctl(uapi.REQBUFS, wanted)
         if wanted.count < FEWEST_BUFFERS:
             raise DriverError(
-                f"expected at least {FEWEST_BUFFERS} buffers of {self.picture_bytes} bytes, "
+                f"expected at least {FEWEST_BUFFERS} buffers of {self.picture.buffer_bytes} bytes, "
                 f"got {wanted.count} - at {self._node.path}: there is not enough (contiguous) memory"
             )
         for index in range(wanted.count):
@@ -150,7 +151,9 @@ class Buffers:
         """
         index, picture = filled.index, self.picture
         whole = memoryview(self._maps[index])
-        view = whole[filled.start : filled.start + self.picture_bytes]
+        compressed = self._pixel_format is PixelFormat.JPEG
+        length = filled.used_bytes if compressed else self.picture_bytes
+        view = whole[filled.start : filled.start + length]
         whole.release()
         self._lent.add(index)
         lent = True
@@ -178,6 +181,7 @@ class Buffers:
             grab_begin=filled.time_s,
             grab_end=filled.dequeued_s,
             on_release=on_release,
+            colour=picture.colour,
         )
 
     @property

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from drivers.errors import BadReplyError, NotSupportedError
 from drivers.ports import NoSignal
+from drivers.video.frame import Colour, PixelFormat
 from drivers.video.v4l2 import uapi
-from drivers.video.v4l2.formats import Mode, Wanted, is_usable
+from drivers.video.v4l2.colour import colour_of
+from drivers.video.v4l2.formats import PIXEL_FORMATS, Mode, Wanted, is_usable
 from drivers.video.v4l2.node import Node, node_errors
 from drivers.video.v4l2.timings import DvTimings, no_signal_of_errno, no_signal_of_status
 
@@ -59,12 +61,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
-    """How pictures lie in the buffers."""
+    """How pictures lie in the buffers. *stride_bytes* is 0 for compressed ones."""
 
     fourcc: str
     width: int
     height: int
     stride_bytes: int
+    buffer_bytes: int
+    """What the driver wants a buffer to hold; of compressed pictures the largest one."""
+    colour: Colour
 
 
 def capabilities(node: Node) -> Capabilities:
@@ -168,8 +173,8 @@ def _highest_fps(node: Node, name: str, width: int, height: int) -> float:
 def set_format(node: Node, buffer_type: int, name: str, width: int, height: int) -> PictureFormat:
     """Set the pictures' format, progressive, and return what came of it.
 
-    Raises BadReplyError if the device takes another format or size; DeviceBusyError while somebody else
-    captures.
+    *name* is one of `formats.PIXEL_FORMATS`. Raises BadReplyError if the device takes another format or size;
+    DeviceBusyError while somebody else captures.
     """
     setting = uapi.Format(type=buffer_type)
     multiplanar = buffer_type == uapi.BUF_TYPE_CAPTURE_MPLANE
@@ -185,8 +190,21 @@ def set_format(node: Node, buffer_type: int, name: str, width: int, height: int)
             f"expected {name} {width}x{height} in one plane, got {got} {pix.width}x{pix.height} in {planes} "
             f"- at {node.path}"
         )
-    stride_bytes = pix.plane_fmt[0].bytesperline if multiplanar else pix.bytesperline
-    return PictureFormat(name, width, height, stride_bytes)
+    plane = pix.plane_fmt[0] if multiplanar else pix
+    pixel_format = PIXEL_FORMATS[name]
+    stride_bytes = 0 if pixel_format is PixelFormat.JPEG else plane.bytesperline
+    return PictureFormat(name, width, height, stride_bytes, plane.sizeimage, _colour(pix, pixel_format))
+
+
+def _colour(pix: uapi.PixFormat | uapi.PixFormatMplane, pixel_format: PixelFormat) -> Colour:
+    if isinstance(pix, uapi.PixFormat) and pix.priv != uapi.PIX_FMT_PRIV_MAGIC:
+        return colour_of(pixel_format, colorspace=pix.colorspace)
+    return colour_of(
+        pixel_format,
+        colorspace=pix.colorspace,
+        ycbcr_enc=pix.ycbcr_enc,
+        quantization=pix.quantization,
+    )
 
 
 def set_rate(node: Node, buffer_type: int, fps: float) -> float:

@@ -1,8 +1,9 @@
 """Which of a device's formats to capture in: a pure choice between what it offers and what we encode well.
 
-Responsible for the order of preference and for saying what was offered if nothing fits. Compressed formats
-(MJPEG) are not captured yet, so a device that has a better picture only there is used at its best
-uncompressed one.
+Responsible for the order of preference and for saying what was offered if nothing fits. Pictures that come as
+JPEG (V4L2's MJPG and JPEG) are passed on as they are, with what the device's compression has left of them: so
+they are taken only where they are larger or faster than what the device gives uncompressed, as they are from
+USB 2 grabbers, or where there is nothing else with colours.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ PREFERENCE: Final[tuple[tuple[str, PixelFormat], ...]] = (
     ("XR24", PixelFormat.BGRX32),
     ("AR24", PixelFormat.BGRX32),
     ("BGR4", PixelFormat.BGRX32),
+    # Compressed already, by a chip that knows neither our quality nor what has changed.
+    ("MJPG", PixelFormat.JPEG),
+    ("JPEG", PixelFormat.JPEG),
     # Better than nothing.
     ("GREY", PixelFormat.GREY),
 )
@@ -87,8 +91,8 @@ def choose_mode(offered: Sequence[Mode], wanted: Wanted, device: str) -> Mode:
 
     In this order: exactly the wanted size if that was asked for, not larger than wanted (else the smallest),
     a useful rate, the largest picture, the wanted shape, the highest rate up to the one wanted, the cheapest
-    format. Of a picture of another shape only the part with the wanted one counts: grabbers squeeze what
-    they get into it. Raises NotSupportedError as `choose_format`.
+    format, with JPEG among the last. Of a picture of another shape only the part with the wanted one counts:
+    grabbers squeeze what they get into it. Raises NotSupportedError as `choose_format`.
     """
     usable = [mode for mode in offered if is_usable(mode.fourcc, wanted)]
     if not usable:
@@ -118,12 +122,15 @@ def _shaped_px(mode: Mode, wanted: Wanted) -> int:
 
 
 def frame_bytes(pixel_format: PixelFormat, stride_bytes: int, height: int) -> int:
-    """Return the length of a whole picture; a shorter buffer is not one.
+    """Return the least length of a whole picture; a shorter buffer is not one.
 
-    Chroma planes of NV12 have the luma's stride, those of YUV420 half of it (`drivers.video.frame`).
+    Chroma planes of NV12 have the luma's stride, those of YUV420 half of it (`drivers.video.frame`). How long
+    a JPEG picture is, only its contents tell (`drivers.video.mjpeg`): here it may be anything but empty.
     """
     chroma_rows = (height + 1) // 2
     match pixel_format:
+        case PixelFormat.JPEG:
+            return 1
         case PixelFormat.NV12:
             return stride_bytes * (height + chroma_rows)
         case PixelFormat.YUV420:

@@ -54,7 +54,7 @@ class _Counters:
     damaged: int = 0
     """Marked as damaged by the driver."""
     short: int = 0
-    """With less than a whole picture."""
+    """With less than a whole picture; of JPEG, empty."""
     missed: int = 0
     """Lost before us: gaps in the driver's numbering."""
     starts: int = 0

@@ -141,6 +141,22 @@ async def test_an_unplugged_device_is_gone(vivid: peer.Vivid, source: V4l2Source
         await capture()
 
 
+async def test_a_device_that_returns_is_found_again(source: V4l2Source, until: Any) -> None:
+    """Unplugged in the middle of a capture, looked for in vain, plugged in again: the same source has it."""
+    with peer.loaded() as vivid:
+        async with source.open(max_fps=0) as stream:
+            (await until(stream)).release()
+            vivid.disconnect()
+            with pytest.raises(DeviceGoneError):
+                await _until_error(stream)
+    with pytest.raises(DeviceGoneError, match="expected a video capture of driver vivid"):
+        async with source.open(max_fps=0):
+            pass
+    with peer.loaded():
+        async with source.open(max_fps=0) as stream:
+            (await until(stream)).release()
+
+
 async def test_a_device_that_is_not_there_is_named() -> None:
     source = V4l2Source(DeviceChoice(driver="uvcvideo"))
     with pytest.raises(DeviceGoneError, match="expected a video capture of driver uvcvideo"):

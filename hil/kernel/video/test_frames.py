@@ -12,7 +12,7 @@ import trio
 from peers import vivid as peer
 from PIL import Image
 
-from drivers.video.frame import Frame, PixelFormat
+from drivers.video.frame import RAW_FORMATS, ColourMatrix, ColourRange, Frame, PixelFormat
 from drivers.video.jpeg import JpegEncoder
 from drivers.video.v4l2.find import DeviceChoice, list_devices
 from drivers.video.v4l2.formats import PIXEL_FORMATS, Wanted
@@ -77,7 +77,7 @@ def shows(frame: Frame, *, expected: tuple[int, ...]) -> bool:
     return all(abs(one - other) <= 6 for one, other in zip(pixel(frame), expected, strict=True))
 
 
-@pytest.mark.parametrize("fourcc", PIXEL_FORMATS)
+@pytest.mark.parametrize("fourcc", [name for name, layout in PIXEL_FORMATS.items() if layout in RAW_FORMATS])
 async def test_colours_are_right_in_each_format(vivid: peer.Vivid, until: Any, fourcc: str) -> None:
     source = V4l2Source(DeviceChoice(driver=peer.DRIVER), Wanted(fourccs=(fourcc,)))
     encoder = JpegEncoder()
@@ -92,6 +92,9 @@ async def test_colours_are_right_in_each_format(vivid: peer.Vivid, until: Any, f
                 expected = rgb if rgb_format else yuv
             frame = await until(stream, functools.partial(shows, expected=expected))
             assert (frame.width, frame.height, frame.format) == (1280, 720, PIXEL_FORMATS[fourcc])
+            limited = not rgb_format and fourcc != "GREY"
+            assert frame.colour.range is (ColourRange.LIMITED if limited else ColourRange.FULL)
+            assert frame.colour.matrix is ColourMatrix.BT709
             # Encoded as the appliance does it, the colour is still the same one.
             with Image.open(io.BytesIO(encoder.encode(frame, 90))) as image:
                 assert image.size == (1280, 720)

@@ -100,6 +100,9 @@ class ModelCapture(ModelNode):
         self.streaming = False
         self.format: tuple[str, int, int] | None = None
         self.sequence = 0
+        self.colour = (0, 0, 0, 0)
+        """Of each format that is set: colour space, priv, encoding, quantisation."""
+        self.maps: dict[int, mmap.mmap] = {}
         self.handlers = {
             uapi.QUERYCAP: self._capability,
             uapi.ENUM_FMT: self._enumerate,
@@ -116,10 +119,17 @@ class ModelCapture(ModelNode):
             self.handlers[uapi.QUERY_DV_TIMINGS] = self._query_timings
             self.handlers[uapi.S_DV_TIMINGS] = self._set_timings
 
-    def fill(self, *, flags: int = 0, used_bytes: int | None = None) -> None:
+    def map(self, offset: int, length: int) -> mmap.mmap:
+        self.maps[offset >> 12] = super().map(offset, length)
+        return self.maps[offset >> 12]
+
+    def fill(self, *, flags: int = 0, used_bytes: int | None = None, picture: bytes = b"") -> None:
         """Fill the next queued buffer, if there is one; the number counts on in any case."""
         self.sequence += 1
+        if picture:
+            used_bytes = len(picture)
         if self.queued:
+            self.maps[self.queued[0]][: len(picture)] = picture
             self.filled.append(
                 (self.queued.pop(0), flags, self._size() if used_bytes is None else used_bytes)
             )
@@ -151,6 +161,7 @@ class ModelCapture(ModelNode):
         pix = setting.fmt.pix
         self.format = (uapi.fourcc_name(pix.pixelformat), pix.width, pix.height)
         pix.bytesperline, pix.sizeimage = pix.width * 2, pix.width * 2 * pix.height
+        pix.colorspace, pix.priv, pix.ycbcr_enc, pix.quantization = self.colour
 
     def _query_timings(self, answer: Any) -> None:
         if isinstance(self.signal, int):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from drivers.ports import NoSignal
 from drivers.video.frame import RAW_FORMATS, Frame, PixelFormat
 from drivers.video.jpeg import JpegEncoder
 from drivers.video.v4l2 import timings, uapi
+from drivers.video.v4l2.colour import colour_of
 from drivers.video.v4l2.formats import (
     PIXEL_FORMATS,
     Mode,
@@ -44,18 +46,39 @@ def test_the_cheapest_format_is_chosen_whatever_the_order() -> None:
 
 
 def test_what_is_offered_is_named_if_nothing_fits() -> None:
-    with pytest.raises(NotSupportedError, match="got MJPG, H264 - at /dev/video0"):
-        choose_format(["MJPG", "H264"], Wanted(), "/dev/video0")
-    with pytest.raises(NotSupportedError, match="got MJPG - at x"):
-        choose_mode([mode for mode in USB2 if mode.fourcc == "MJPG"], Wanted(), "x")
+    with pytest.raises(NotSupportedError, match="got HEVC, H264 - at /dev/video0"):
+        choose_format(["HEVC", "H264"], Wanted(), "/dev/video0")
+    with pytest.raises(NotSupportedError, match="expected one of the formats YUYV, got MJPG - at x"):
+        choose_mode([mode for mode in USB2 if mode.fourcc == "MJPG"], Wanted(fourccs=("YUYV",)), "x")
     with pytest.raises(NotSupportedError, match="got none - at x"):
         choose_mode([], Wanted(), "x")
 
 
 def test_a_useful_rate_comes_before_size() -> None:
-    assert choose_mode(USB2, Wanted(), "x") == Mode("YUYV", 1280, 720, 10)
+    uncompressed = Wanted(fourccs=("YUYV",))
+    assert choose_mode(USB2, uncompressed, "x") == Mode("YUYV", 1280, 720, 10)
     # Who wants no more than that gets the larger picture.
+    assert choose_mode(USB2, dataclasses.replace(uncompressed, fps=5), "x") == Mode("YUYV", 1920, 1080, 5)
+
+
+def test_jpeg_is_taken_where_it_is_larger_or_faster() -> None:
+    assert choose_mode(USB2, Wanted(), "x") == Mode("MJPG", 1920, 1080, 30)
+    assert choose_mode(USB2, Wanted(1280, 720), "x") == Mode("MJPG", 1280, 720, 60)
+    # A chosen size is taken at its best rate.
+    assert choose_mode(USB2, Wanted(1280, 720, exact=True), "x") == Mode("MJPG", 1280, 720, 60)
+    assert choose_mode([mode for mode in USB2 if mode.fourcc == "MJPG"], Wanted(), "x").fourcc == "MJPG"
+    assert choose_mode([Mode("JPEG", 640, 480, 0.0)], Wanted(), "x").fourcc == "JPEG"
+
+
+def test_jpeg_is_not_taken_where_it_gains_nothing() -> None:
+    assert choose_mode(USB2, Wanted(1280, 720, fps=10), "x") == Mode("YUYV", 1280, 720, 10)
     assert choose_mode(USB2, Wanted(fps=5), "x") == Mode("YUYV", 1920, 1080, 5)
+    for name in ("YUYV", "NV12", "YU12", "RGB3", "BGR4"):
+        modes = [Mode("MJPG", 1920, 1080, 60), Mode(name, 1920, 1080, 60), Mode("MJPG", 1280, 720, 120)]
+        assert choose_mode(modes, Wanted(), "x") == modes[1]
+        assert choose_format(["JPEG", "MJPG", name], Wanted(), "x") == name
+    # With the colours gone, something is gained.
+    assert choose_format(["GREY", "JPEG", "MJPG"], Wanted(), "x") == "MJPG"
 
 
 def test_the_shape_of_the_targets_screen_comes_before_more_lines() -> None:
@@ -143,6 +166,40 @@ def test_after_a_gap_the_limit_does_not_catch_up() -> None:
     assert not limit.admits(5.02)
     assert not limit.admits(5.05)
     assert limit.admits(5.1)
+
+
+def _colour(pixel_format: PixelFormat, colorspace: int, *rest: int) -> tuple[str, str]:
+    ycbcr_enc, quantization = (*rest, 0, 0)[:2]
+    found = colour_of(pixel_format, colorspace=colorspace, ycbcr_enc=ycbcr_enc, quantization=quantization)
+    return found.range.value, found.matrix.value
+
+
+# Colour spaces by their numbers (enum v4l2_colorspace), what the kernel's macros make of DEFAULT.
+@pytest.mark.parametrize(
+    ("colorspace", "matrix"),
+    [
+        *((number, "601") for number in (0, 1, 5, 6, 8, 9, 11, 99)),
+        *((number, "709") for number in (2, 3, 12)),
+        (10, "2020"),
+    ],
+)
+def test_what_a_driver_leaves_open_follows_from_the_colour_space(colorspace: int, matrix: str) -> None:
+    for pixel_format in (PixelFormat.YUYV, PixelFormat.NV12, PixelFormat.YUV420):
+        assert _colour(pixel_format, colorspace) == ("limited", matrix)
+    for pixel_format in (PixelFormat.RGB24, PixelFormat.GREY):
+        assert _colour(pixel_format, colorspace) == ("full", matrix)
+
+
+def test_what_a_driver_says_of_colours_holds() -> None:
+    assert _colour(PixelFormat.YUYV, 7) == ("full", "601")  # V4L2_COLORSPACE_JPEG
+    # An HDMI source of today: BT.709, limited; and one that says otherwise.
+    assert _colour(PixelFormat.UYVY, 3, 2, 2) == ("limited", "709")
+    assert _colour(PixelFormat.UYVY, 3, 1, 1) == ("full", "601")
+    assert _colour(PixelFormat.RGB24, 8, 0, 2) == ("limited", "601")
+    for encoding, matrix in ((3, "601"), (4, "709"), (6, "2020"), (7, "2020"), (8, "709")):
+        assert _colour(PixelFormat.YUYV, 8, encoding) == ("limited", matrix)
+    # Whoever shows a JPEG picture takes it for JFIF's.
+    assert _colour(PixelFormat.JPEG, 3, 2, 2) == ("full", "601")
 
 
 def test_timings_are_read(new_timings: Callable[..., uapi.DvTimingsStruct]) -> None:

@@ -13,7 +13,8 @@ import trio.lowlevel
 
 from drivers.errors import DeviceGoneError, DriverError, NotSupportedError
 from drivers.ports import NoSignal
-from drivers.video.frame import Frame
+from drivers.video.frame import Colour, ColourMatrix, ColourRange, DamagedPictureError, Frame, PixelFormat
+from drivers.video.jpeg import JpegEncoder
 from drivers.video.v4l2 import timings, uapi
 from drivers.video.v4l2.buffers import WANTED_BUFFERS
 from drivers.video.v4l2.edid import V4l2Edid
@@ -71,6 +72,37 @@ async def test_the_newest_picture_is_kept_and_older_ones_go_back(
     assert not device.streaming
     assert device.buffers == 0
     assert device.users == 0
+
+
+async def test_a_flood_keeps_nobody_from_working(device: Any, source: V4l2Source) -> None:
+    """A source that fills each buffer as soon as it has it: reader and others get their turns."""
+    queue = device.handlers[uapi.QBUF]
+
+    def fill_at_once(buffer: Any) -> None:
+        queue(buffer)
+        if device.streaming:
+            device.fill()
+
+    device.handlers[uapi.QBUF] = fill_at_once
+    turns = 0
+
+    async def work() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with source.open(max_fps=0) as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        device.fill()
+        with trio.fail_after(5):
+            for _ in range(50):
+                frame = await stream.next()
+                assert isinstance(frame, Frame)
+                frame.release()
+        assert turns >= 50
+        assert stream.statistics()["pictures"] == 50
+        nursery.cancel_scope.cancel()
 
 
 async def test_damaged_short_and_missing_pictures_are_counted(
@@ -345,6 +377,60 @@ async def test_a_grabber_is_set_to_the_size_that_was_chosen(
         picture = await stream.next()
         assert isinstance(picture, Frame)
         assert (picture.width, picture.height) == given
+        picture.release()
+
+
+async def test_jpeg_pictures_are_lent_as_long_as_they_are(
+    model: Any, new_capture: Any, dequeued: Any
+) -> None:
+    """A grabber's buffers are larger than its pictures, which differ in length; empty ones are none."""
+    grabber = model.add(new_capture(PATH, {0: ["MJPG"]}, sizes=[(640, 480)]))
+    encoder = JpegEncoder()
+    pixels = Frame(bytes(640 * 480), 640, 480, 640, PixelFormat.GREY, 0, 0)
+    whole = encoder.encode(pixels, 80)
+    async with V4l2Source(DeviceChoice(path=PATH), opener=model.open).open(max_fps=0) as stream:
+        for sent, passed_on in ((whole, whole), (whole[:-2] + bytes(9), whole), (b"\0" * 99 + whole, whole)):
+            grabber.fill(picture=sent)
+            picture = await stream.next()
+            assert isinstance(picture, Frame)
+            assert (picture.width, picture.height, picture.format) == (640, 480, PixelFormat.JPEG)
+            assert (picture.stride_bytes, picture.colour) == (0, Colour())
+            assert bytes(picture.data) == sent
+            assert encoder.encode(picture, 80) == passed_on
+            picture.release()
+        grabber.fill(used_bytes=0)
+        await dequeued(grabber)
+        grabber.fill(flags=uapi.BUF_FLAG_ERROR, picture=whole)
+        await dequeued(grabber)
+        # Half a picture is one to the driver: whoever repairs it finds out.
+        grabber.fill(picture=whole[: len(whole) // 2])
+        half = await stream.next()
+        assert isinstance(half, Frame)
+        with pytest.raises(DamagedPictureError):
+            encoder.encode(half, 80)
+        half.release()
+        counters = stream.statistics()
+        assert (counters["pictures"], counters["short"], counters["damaged"]) == (4, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("told", "colour"),
+    [
+        ((3, 0xFEEDCAFE, 0, 0), Colour(ColourRange.LIMITED, ColourMatrix.BT709)),
+        ((8, 0xFEEDCAFE, 2, 1), Colour(ColourRange.FULL, ColourMatrix.BT709)),
+        # Without the mark in priv, what lies behind it means nothing.
+        ((8, 0, 2, 1), Colour(ColourRange.LIMITED, ColourMatrix.BT601)),
+    ],
+)
+async def test_pictures_say_what_their_numbers_mean(
+    device: Any, source: V4l2Source, told: tuple[int, int, int, int], colour: Colour
+) -> None:
+    device.colour = told
+    async with source.open(max_fps=0) as stream:
+        device.fill()
+        picture = await stream.next()
+        assert isinstance(picture, Frame)
+        assert picture.colour == colour
         picture.release()
 
 
