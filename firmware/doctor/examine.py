@@ -18,6 +18,7 @@ from firmware.boards.load import compose_board
 from firmware.core.config.errors import ConfigurationError
 from firmware.core.errors import SetupError
 from firmware.doctor.capture import look_at_capture
+from firmware.doctor.encoders import look_at_h264
 from firmware.doctor.findings import Finding, bad, note, ok
 from firmware.doctor.lines import look_at_lines
 from firmware.doctor.machine import look_at_machine
@@ -99,6 +100,8 @@ async def _of_devices(
         yield bad("board", str(exc), "correct that in the configuration")
         return
     async for finding in look_at_machine(board.sensors, patient.state_dir or loaded.settings.farhand.state):
+        yield finding
+    async for finding in look_at_h264(loaded.settings.kvmd.streamer.h264_bitrate.default):
         yield finding
     if data.linux is None:
         yield ok("devices", "this board needs no hardware")

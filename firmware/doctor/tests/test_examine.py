@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,37 @@ def test_a_board_without_hardware_is_well(tmp_path: Path) -> None:
     status, text = run(Patient("emulated", tmp_path, tmp_path))
     assert status == 0
     assert text.endswith("all is well\n")
+
+
+H264 = "kvmd: {streamer: {h264_bitrate: {default: 5000}}}"
+
+
+def h264_line(directory: Path) -> tuple[int, str]:
+    status, text = run(Patient("emulated", directory, directory))
+    return status, next(line for line in text.splitlines() if " H.264: " in line)
+
+
+def test_h264_encodes_a_picture_if_it_is_wanted(tmp_path: Path) -> None:
+    assert h264_line(tmp_path)[1].startswith("ok    H.264: off")
+    (tmp_path / "override.yaml").write_text(H264)
+    status, line = h264_line(tmp_path)
+    assert status == 0
+    # Machines that run tests may have an encoder of their own.
+    assert re.match(r"note  H\.264: libx264, on the processor|ok    H\.264: h264_v4l2m2m", line)
+
+
+def test_h264_without_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "override.yaml").write_text(H264)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "av.py").write_text("raise ImportError('libavcodec: no such file')\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    assert h264_line(tmp_path) == (
+        1,
+        "BAD   H.264: there is no H.264 here: PyAV cannot be loaded: libavcodec: no such file",
+    )
+    monkeypatch.setattr("firmware.doctor.encoders.missing_package", lambda: "PyAV")
+    assert h264_line(tmp_path) == (1, "BAD   H.264: PyAV is not installed")
 
 
 def test_a_board_that_this_machine_is_not(tmp_path: Path) -> None:
