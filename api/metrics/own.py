@@ -36,6 +36,7 @@ def picture_metrics(
         ("encoded_frames", "frames encoded as JPEG, rendered ones that say why there is none included"),
         ("unchanged_frames", "frames that were the same as the one before and were not encoded"),
         ("h264_frames", "frames encoded as H.264, those that were encoded once more included"),
+        ("damaged_frames", "JPEG pictures of the capture that could not be read, and were not shown"),
         ("dropped_frames", "encoded frames that clients of the MJPEG stream were too slow for"),
     ):
         yield CounterMetricFamily(f"farhand_{key}", description, counts[key])

@@ -13,7 +13,7 @@ from typing import Final
 
 import trio
 
-from drivers.video.frame import Frame
+from drivers.video.frame import DamagedPictureError, Frame, PixelFormat
 from drivers.video.jpeg import JpegEncoder
 from firmware.core.cell import Cell
 from firmware.subsystems.streamer.frames import FrameTimes, JpegFrame
@@ -41,6 +41,11 @@ class JpegStage:
         """Begin and end of the newest capture seen here, in seconds of `time.monotonic`, unchanged or not."""
         self.encoded = RateMeter()
         self.unchanged_frames = 0
+        self.damaged_frames = 0
+        self.damage: tuple[int, str] = (0, "")
+        """How many pictures in a row could not be read, and what was wrong with the last one."""
+        self.passes_through = False
+        """Whether the capture makes JPEG pictures by itself."""
         self.latency = LatencyMeter()
 
     @property
@@ -51,13 +56,20 @@ class JpegStage:
     async def take(self, frame: Frame, *, online: bool) -> None:
         """Encode *frame* if it is not the same as the last one; it is given back later (`forget`).
 
-        After an exception the frame is still the caller's.
+        It is still the caller's after an exception, and if it turned out to be damaged (`holds`).
         """
         last, encode_begin = self._last, time.monotonic()
-        data = await trio.to_thread.run_sync(
-            self._encode_if_changed, last, frame, self.quality, limiter=self._limiter
-        )
+        try:
+            data = await trio.to_thread.run_sync(
+                self._encode_if_changed, last, frame, self.quality, limiter=self._limiter
+            )
+        except DamagedPictureError as exc:
+            self.damaged_frames += 1
+            self.damage = (self.damage[0] + 1, str(exc))
+            return
+        self.damage = (0, "")
         self._taken_at = trio.current_time()
+        self.passes_through = frame.format is PixelFormat.JPEG
         if data is None:
             self.unchanged_frames += 1
         else:

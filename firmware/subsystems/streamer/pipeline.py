@@ -30,6 +30,9 @@ DEFAULT_SIZE = (640, 480)
 # enough for a mode change of slow capture hardware.
 STALLED_CAPTURE_S = 5.0
 
+# A second of the usual rate: a plug that makes bad contact damages pictures for as long as somebody moves it.
+DAMAGED_UNTIL_TOLD = 30
+
 # The reason for a missing picture is drawn as large as its longest line allows: lines of this length are
 # legible on a phone. A reason that names many devices is cut, or its lines would shrink it again; the
 # supervisor's state and the log have it whole.
@@ -102,6 +105,12 @@ class Pipeline:
         self.reason_picture = None
         self.captured.tick(trio.current_time())
         await self._give(item, online=True)
+        damaged_in_a_row, damage = self._jpeg.damage
+        if damaged_in_a_row:
+            # Now and then one is no reason to take the picture away.
+            if damaged_in_a_row % DAMAGED_UNTIL_TOLD == 0:
+                await self._show_reason(f"the capture device sends damaged pictures: {damage}")
+            return
         self.signal.publish(Signal(item.width, item.height, online=True))
 
     async def _give(self, frame: Frame, *, online: bool) -> None:

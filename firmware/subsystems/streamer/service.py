@@ -194,7 +194,9 @@ class StreamerService:
         now, signal = trio.current_time(), self._pipeline.signal.value
         return RunningState(
             instance_id="",
-            encoder=EncoderState(type="CPU", quality=jpeg_quality(params)),
+            encoder=EncoderState(
+                type="HW" if self._jpeg.passes_through else "CPU", quality=jpeg_quality(params)
+            ),
             sinks=self._sinks_state(),
             source=SourceState(
                 resolution=Resolution(signal.width, signal.height),
@@ -349,13 +351,15 @@ class StreamerService:
     def statistics(self) -> dict[str, int]:
         """Return what became of frames since the start.
 
-        Unchanged ones were the same as the one before and were not encoded; dropped ones were encoded, and
-        clients of the MJPEG stream were too slow for them.
+        Unchanged ones were the same as the one before and were not encoded; damaged ones were JPEG pictures
+        of the capture that cannot be read; dropped ones were encoded, and clients of the MJPEG stream were
+        too slow for them.
         """
         return {
             "captured_frames": self._pipeline.captured.total,
             "encoded_frames": self._jpeg.encoded.total,
             "unchanged_frames": self._jpeg.unchanged_frames,
+            "damaged_frames": self._jpeg.damaged_frames,
             "dropped_frames": self.clients.dropped,
             "h264_frames": 0 if self.h264 is None else self.h264.encoded.total,
         }

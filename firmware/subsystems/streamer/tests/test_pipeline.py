@@ -12,8 +12,9 @@ from trio.testing import MockClock
 from drivers.errors import DriverError
 from drivers.ports import NoSignal
 from drivers.video.frame import Frame, PixelFormat
+from drivers.video.jpeg import JpegEncoder
 from firmware.subsystems.streamer.jpeg_stage import JpegStage
-from firmware.subsystems.streamer.pipeline import Pipeline
+from firmware.subsystems.streamer.pipeline import DAMAGED_UNTIL_TOLD, Pipeline
 
 PERIOD_S = 1 / 30
 
@@ -29,6 +30,7 @@ class Source:
         self.given = 0
         self.no_signal_next = False
         self.failure: DriverError | None = None
+        self.jpeg: Callable[[int], bytes] | None = None
 
     @asynccontextmanager
     async def open(self, *, max_fps: int, size: tuple[int, int] | None = None) -> AsyncIterator[Source]:
@@ -46,9 +48,15 @@ class Source:
         self.lent.add(number)
         self.most_lent = max(self.most_lent, len(self.lent))
         now = time.monotonic()
+        if self.jpeg is not None:
+            compressed = bytearray(self.jpeg(number))
+            back = partial(self._back, number, compressed)
+            return Frame(compressed, 64, 48, 0, PixelFormat.JPEG, now, now, on_release=back)
         data = bytearray([number % 200]) * (64 * 48)
         # Whoever reads a picture that was given back sees garbage.
-        return Frame(data, 64, 48, 64, PixelFormat.GREY, now, now, partial(self._back, number, data))
+        return Frame(
+            data, 64, 48, 64, PixelFormat.GREY, now, now, on_release=partial(self._back, number, data)
+        )
 
     def _back(self, number: int, data: bytearray) -> None:
         self.lent.remove(number)
@@ -147,3 +155,35 @@ async def test_a_fault_while_a_stage_reads_loses_no_buffer(mock_clock: MockClock
     with pytest.raises(DriverError, match="unplugged"):
         await pipeline.run(max_fps=30, size=None)
     assert reader.seen[-1][1] is False
+
+
+def picture_of(number: int) -> bytes:
+    grey = bytes([number % 200]) * (64 * 48)
+    return JpegEncoder().encode(Frame(grey, 64, 48, 64, PixelFormat.GREY, 0, 0), 80)
+
+
+async def test_a_damaged_picture_now_and_then_is_skipped(mock_clock: MockClock) -> None:
+    source = Source()
+    source.jpeg = lambda number: b"no picture" if number % 3 == 0 else picture_of(number)
+    async with running(mock_clock, source) as (pipeline, jpeg):
+        shown = [await jpeg.frames.wait_newer(seen) for seen in range(1, 21)]
+        assert len(shown) == 20
+        assert jpeg.frames.value is not None
+        assert jpeg.frames.value.online
+        assert jpeg.passes_through
+        assert jpeg.damaged_frames >= 5
+        assert pipeline.signal.value.online
+
+
+async def test_a_source_of_damaged_pictures_only_is_told(mock_clock: MockClock) -> None:
+    source = Source()
+    source.jpeg = lambda _: b"no picture"
+    async with running(mock_clock, source) as (pipeline, jpeg):
+        await jpeg.frames.wait_newer(jpeg.frames.version)
+        assert jpeg.frames.value is not None
+        assert not jpeg.frames.value.online
+        assert jpeg.damaged_frames >= DAMAGED_UNTIL_TOLD
+        source.jpeg = picture_of
+        while not pipeline.signal.value.online:
+            await pipeline.signal.wait_newer(pipeline.signal.version)
+        assert jpeg.frames.value.online
