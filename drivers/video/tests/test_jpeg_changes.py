@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from drivers.video.frame import RAW_FORMATS, Frame, PixelFormat
-from drivers.video.jpeg import Engine, JpegEncoder
+from drivers.video.jpeg import Engine, JpegEncoder, same_picture
 
 SIZES = [(1, 1), (2, 3), (16, 8), (34, 17), (48, 33), (130, 65), (258, 257), (640, 360), (32, 1100)]
 
@@ -59,8 +59,8 @@ def test_parts_make_the_same_file_as_the_whole(  # noqa: PLR0917 - fixtures and 
     for seed, rows, quality, forget in steps:
         frame = changed(frame, seed, rows)
         file = encoder.encode_changes(frame, quality, None if forget else last)
-        same = last is not None and not forget and quality == last_quality and frame.data == last.data
-        if same:
+        # Rows may have padding, which nobody sees.
+        if last is not None and not forget and quality == last_quality and same_picture(frame, last):
             assert file is None
         else:
             assert file == whole.encode(frame, quality)
