@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the wheel through an sdist and uses it from outside the tree: it must hold the extension, the console, the
+# Builds the wheel through an sdist and uses it from outside the tree: it must hold the extensions, the console, the
 # boards and the fonts, and start. The dependencies are those of .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,6 +32,9 @@ from firmware.subsystems.hid.keymap_files import our_names
 
 assert len(our_names()) == 36, our_names()
 assert drivers.video.jpeg.backend() == "libjpeg-turbo", drivers.video.jpeg.backend()
+from drivers.video.h264.settings import missing_package
+
+assert missing_package() is None, missing_package()
 strays = [str(path.relative_to(work)) for path in (work / "site").rglob("*") if path.suffix in (".c", ".h", ".ts", ".tsx")]
 strays += [str(path.relative_to(work)) for path in (work / "site").rglob("tests")]
 strays = [stray for stray in strays if not stray.startswith("site/bin")]

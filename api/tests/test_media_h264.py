@@ -140,6 +140,30 @@ async def test_it_is_offered_and_its_parameters_are_those_of_the_encoder(live: A
     await live.refused(answer, 400, "ValidatorError")
 
 
+async def test_nothing_is_encoded_while_nobody_listens(live: Any) -> None:
+    streamer = live.appliance.streamer
+
+    async def frames_are_captured() -> None:
+        enough = streamer.statistics()["captured_frames"] + 5
+        with trio.fail_after(30):
+            while streamer.statistics()["captured_frames"] < enough:
+                await trio.sleep(0.01)
+
+    await state_when(live, lambda state: state["streamer"] and state["streamer"]["h264"]["online"])
+    await frames_are_captured()
+    assert streamer.statistics()["h264_frames"] == 0
+    async with viewer(live) as client:
+        await client.next()
+    with trio.fail_after(30):
+        while streamer.h264.audience.count.value:
+            await trio.sleep(0.01)
+    await frames_are_captured()
+    count = streamer.statistics()["h264_frames"]
+    assert count >= 1
+    await frames_are_captured()
+    assert streamer.statistics()["h264_frames"] == count
+
+
 async def test_values_beyond_the_limits_are_dropped(live_with: Callable[[str], Any]) -> None:
     limits = "kvmd: {streamer: {h264_bitrate: {default: 5000, max: 6000}, h264_gop: {min: 10}}}"
     async with live_with(limits) as live:

@@ -113,6 +113,8 @@ def _opened(name: str, geometry: Geometry, bitrate_kbps: int, fps: int) -> Video
         context.options = _x264_options(bitrate_kbps)
     else:
         context.bit_rate = bitrate_kbps * 1000
+        # Drivers have defaults of their own, high profile as a rule.
+        context.profile = "Constrained Baseline"
     context.open()
     return context
 
