@@ -214,14 +214,14 @@ static void set_parameters(j_compress_ptr jpeg, const Picture *picture, int heig
 
 /* Encode to the encoder's output. Errors of the library leave it by longjmp: nothing here may own anything.
  */
-static void compress(BandEncoder *encoder, const Picture *picture, const uint8_t *source, int quality,
+static void compress(BandEncoder *encoder, const Picture *picture, const uint8_t *source, Style style,
                      size_t first_row, size_t end_row)
 {
     j_compress_ptr jpeg = &encoder->jpeg;
     const size_t stride = picture->planes[0].stride;
     const size_t band = (size_t)band_height(picture->format);
 
-    set_parameters(jpeg, picture, (int)(end_row - first_row), quality);
+    set_parameters(jpeg, picture, (int)(end_row - first_row), style.quality);
     jpeg_start_compress(jpeg, TRUE);
     for (size_t row = first_row; row < end_row; row += band) {
         if (jpeg->raw_data_in) {
@@ -229,7 +229,7 @@ static void compress(BandEncoder *encoder, const Picture *picture, const uint8_t
             /* The library does not write to them, its types are older than const. */
             JSAMPARRAY planes[3] = {(JSAMPARRAY)rows.y, (JSAMPARRAY)rows.cb, (JSAMPARRAY)rows.cr};
 
-            take_band(picture, source, row, encoder->scratch.bytes, &rows);
+            take_band(picture, source, row, style.widen, encoder->scratch.bytes, &rows);
             jpeg_write_raw_data(jpeg, planes, (JDIMENSION)band);
         } else {
             JSAMPROW rows[MOST_BAND_ROWS];
@@ -312,7 +312,7 @@ static bool ready_output(BandEncoder *encoder)
     return bytes_reserve(output, wanted);
 }
 
-bool encode_bands(BandEncoder *encoder, const Picture *picture, const uint8_t *source, int quality,
+bool encode_bands(BandEncoder *encoder, const Picture *picture, const uint8_t *source, Style style,
                   size_t first, size_t end, Bytes *bands, Bytes *head)
 {
     const size_t band = (size_t)band_height(picture->format), height = (size_t)picture->height;
@@ -329,7 +329,7 @@ bool encode_bands(BandEncoder *encoder, const Picture *picture, const uint8_t *s
         jpeg_abort_compress(&encoder->jpeg);
         return false;
     }
-    compress(encoder, picture, source, quality, first * band, end_row);
+    compress(encoder, picture, source, style, first * band, end_row);
     at = head_length(&encoder->output, &height_at);
     if (at == 0) {
         encoder->no_memory = false;

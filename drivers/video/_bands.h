@@ -42,10 +42,16 @@ size_t band_encoder_bytes(const BandEncoder *encoder);
 /* How many bands a picture has. */
 size_t band_count(const Picture *picture);
 
+/* How a picture becomes a file. */
+typedef struct {
+    int quality; /* 1..100 */
+    bool widen;  /* whether YUV has the limited range, and is to get the full one */
+} Style;
+
 /* Encode the bands from first to end - 1 of the picture at source, and keep each one's compressed data in its
  * place of bands. The file's head, up to where such data begins, is kept in head unless that is NULL. On
  * false the reason is in band_encoder_error(), and those of the bands are worth nothing. */
-bool encode_bands(BandEncoder *encoder, const Picture *picture, const uint8_t *source, int quality,
+bool encode_bands(BandEncoder *encoder, const Picture *picture, const uint8_t *source, Style style,
                   size_t first, size_t end, Bytes *bands, Bytes *head);
 
 /* Why the last call failed; NULL: for want of memory. */

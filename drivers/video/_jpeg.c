@@ -32,7 +32,8 @@
 /* What all bands of a file have in common. */
 typedef struct {
     Format format;
-    int width, height, quality;
+    int width, height;
+    Style style;
 } FileKind;
 
 typedef struct {
@@ -46,6 +47,7 @@ typedef struct {
     Bytes head;                          /* owned: what is in front of the bands in the file */
     FileKind kind;                       /* of the last file */
     bool valid;                          /* whether there is a last file */
+    char limited_range;                  /* whether YUV pictures have it; Python's to set */
     atomic_flag in_use;                  /* set while a call works on any of the above */
 } Encoder;
 
@@ -135,7 +137,7 @@ typedef struct {
     Encoder *encoder;
     const Picture *picture;
     const uint8_t *source;
-    int quality;
+    Style style;
     size_t changed_count;
     int parts;
     atomic_bool failed[MOST_THREADS];
@@ -158,7 +160,7 @@ static void encode_part(void *context, int part)
             last = changed[i];
         }
         /* The head is the same whoever makes it. */
-        if (!encode_bands(self->encoders[part], work->picture, work->source, work->quality, first, last + 1,
+        if (!encode_bands(self->encoders[part], work->picture, work->source, work->style, first, last + 1,
                           self->bands, part == 0 && !self->valid ? &self->head : NULL)) {
             work->failed[part] = true;
             return;
@@ -168,14 +170,14 @@ static void encode_part(void *context, int part)
 
 /* Encode the bands that self->changed names. The caller holds in_use and the buffer behind source, but not
  * the GIL. On false *reason is why, which lives as long as the Encoder; NULL for want of memory. */
-static bool encode_changed(Encoder *self, const Picture *picture, const uint8_t *source, int quality,
+static bool encode_changed(Encoder *self, const Picture *picture, const uint8_t *source, Style style,
                            size_t changed_count, const char **reason)
 {
     const size_t most_parts = changed_count / LEAST_BANDS_A_THREAD;
     Work work = {.encoder = self,
                  .picture = picture,
                  .source = source,
-                 .quality = quality,
+                 .style = style,
                  .changed_count = changed_count,
                  .parts = self->threads};
 
@@ -219,7 +221,9 @@ static size_t find_changes(Encoder *self, const Picture *picture, const uint8_t 
 static PyObject *encode_picture(Encoder *self, const Picture *picture, const uint8_t *source, int quality,
                                 const Picture *last, const uint8_t *last_source)
 {
-    const FileKind kind = {picture->format, picture->width, picture->height, quality};
+    const bool widen = self->limited_range != 0 && has_planes(picture->format);
+    const Style style = {.quality = quality, .widen = widen};
+    const FileKind kind = {picture->format, picture->width, picture->height, style};
     const size_t count = band_count(picture);
     const char *reason = NULL;
     size_t changed_count;
@@ -227,7 +231,8 @@ static PyObject *encode_picture(Encoder *self, const Picture *picture, const uin
     bool done;
 
     if (!self->valid || kind.format != self->kind.format || kind.width != self->kind.width ||
-        kind.height != self->kind.height || kind.quality != self->kind.quality) {
+        kind.height != self->kind.height || kind.style.quality != self->kind.style.quality ||
+        kind.style.widen != self->kind.style.widen) {
         last = NULL;
     }
     if (last == NULL) {
@@ -238,7 +243,7 @@ static PyObject *encode_picture(Encoder *self, const Picture *picture, const uin
     }
     Py_BEGIN_ALLOW_THREADS
     changed_count = find_changes(self, picture, source, last, last_source);
-    done = changed_count == 0 || encode_changed(self, picture, source, quality, changed_count, &reason);
+    done = changed_count == 0 || encode_changed(self, picture, source, style, changed_count, &reason);
     Py_END_ALLOW_THREADS
     self->valid = done;
     if (!done) {
@@ -295,8 +300,8 @@ PyDoc_STRVAR(encode_doc,
              "Encode one picture as a baseline JFIF file, quality 1..100.\n\n"
              "YUV is taken as it is, without colour conversion: YUYV and UYVY become 4:2:2, NV12 and\n"
              "YUV420 4:2:0, GREY one component. RGB becomes 4:2:0. There is a restart marker behind each\n"
-             "row of MCUs. Raises RuntimeError if another thread is encoding with this Encoder, or if\n"
-             "the library fails.");
+             "row of MCUs. With limited_range, YUV and grey become full-range. Raises RuntimeError if\n"
+             "another thread is encoding with this Encoder, or if the library fails.");
 
 /* Owns the view of args[0] while it runs. Returns a new bytes object, or NULL with an exception set. */
 static PyObject *Encoder_encode(PyObject *object, PyObject *const *args, Py_ssize_t count)
@@ -380,11 +385,18 @@ static PyMethodDef Encoder_methods[] = {
 PyDoc_STRVAR(Encoder_doc, "Encoder(threads=1, /)\n--\n\n"
                           "A JPEG encoder that spreads pictures over threads; for one caller at a time.");
 
+static PyMemberDef Encoder_members[] = {
+    {"limited_range", Py_T_BOOL, offsetof(Encoder, limited_range), 0,
+     "Whether YUV pictures have the limited range (16 to 235), and are to become full-range ones."},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot Encoder_slots[] = {
     {Py_tp_doc, (void *)Encoder_doc},
     {Py_tp_new, Encoder_new},
     {Py_tp_dealloc, Encoder_dealloc},
     {Py_tp_methods, Encoder_methods},
+    {Py_tp_members, Encoder_members},
     {0, NULL},
 };
 

@@ -6,6 +6,7 @@ from typing import final
 
 @final
 class Encoder:
+    limited_range: bool
     def __new__(cls, threads: int = 1, /) -> Encoder: ...
     def encode(
         self, buffer: Buffer, width: int, height: int, stride_bytes: int, pixel_format: str, quality: int, /

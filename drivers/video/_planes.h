@@ -30,8 +30,9 @@ int band_height(Format format);
 size_t band_scratch_bytes(const Picture *picture);
 
 /* Arrange the band that begins at the pixel row first_row of the picture at source, with the help of scratch.
- * Where the picture ends within the band or within a block, its edge is repeated. */
-void take_band(const Picture *picture, const uint8_t *source, size_t first_row, uint8_t *scratch,
+ * Where the picture ends within the band or within a block, its edge is repeated. With widen, brightness from
+ * 16 to 235 and colours from 16 to 240 become the full range from 0 to 255, as JFIF has it (T.871). */
+void take_band(const Picture *picture, const uint8_t *source, size_t first_row, bool widen, uint8_t *scratch,
                BandRows *rows);
 
 #endif

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from drivers.video import mjpeg
-from drivers.video.frame import Frame, PixelFormat
+from drivers.video.frame import ColourRange, Frame, PixelFormat
 
 
 class EncoderEngine(Protocol):
     """What `JpegEncoder` needs of an engine; the rules are those of `_jpeg.Encoder`."""
+
+    limited_range: bool
+    """Whether YUV pictures have it, and are to become full-range ones."""
 
     def encode(  # noqa: PLR0917 - the extension takes positions: parsing names costs more than checking them
         self, buffer: Buffer, width: int, height: int, stride_bytes: int, pixel_format: str, quality: int, /
@@ -88,7 +91,8 @@ class JpegEncoder:
     def encode(self, frame: Frame, quality: int) -> bytes:
         """Encode *frame* as a baseline JFIF file, *quality* 1..100 (blocking: call it in a thread).
 
-        YUV frames are encoded without colour conversion, 4:2:2 or 4:2:0 as they come; RGB as 4:2:0. JPEG
+        YUV frames are encoded without colour conversion, 4:2:2 or 4:2:0 as they come, except that those of
+        the limited range get the full one, which is the only one that JFIF knows; RGB as 4:2:0. JPEG
         frames are passed on as `mjpeg.repair` makes them whole, whatever the *quality*; one that cannot be
         shown raises DamagedPictureError. The frame's buffer is not used after the return. Raises ValueError
         or TypeError for a frame that contradicts itself and for a quality out of range, RuntimeError if
@@ -96,6 +100,7 @@ class JpegEncoder:
         """
         if frame.format is PixelFormat.JPEG:
             return mjpeg.repair(frame)
+        self._encoder.limited_range = frame.colour.range is ColourRange.LIMITED
         return self._encoder.encode(
             frame.data, frame.width, frame.height, frame.stride_bytes, frame.format, quality
         )
@@ -116,6 +121,7 @@ class JpegEncoder:
             frame.format,
         ):
             return self.encode(frame, quality)
+        self._encoder.limited_range = frame.colour.range is ColourRange.LIMITED
         return self._encoder.encode_changes(
             frame.data,
             frame.width,

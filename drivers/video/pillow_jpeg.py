@@ -19,6 +19,10 @@ from PIL import Image
 
 from drivers.video.frame import RAW_FORMATS, PixelFormat
 
+# The full range for each value of the limited one: of Y, and of Cb and Cr (ITU-R BT.601, T.871).
+_WIDENED = [min(max(round((value - 16) * 255 / 219), 0), 255) for value in range(256)]
+_WIDENED += [min(max(round((value - 128) * 255 / 224 + 128), 0), 255) for value in range(256)] * 2
+
 type _Bytes = NDArray[np.uint8]
 
 MAX_SIDE_PX = 65500
@@ -170,6 +174,7 @@ class Encoder:
 
     def __init__(self, threads: int = 1, /) -> None:
         read_int(threads, "threads", 1, MOST_THREADS)
+        self.limited_range = False
         self._in_use = threading.Lock()
         self._last: tuple[object, ...] | None = None
 
@@ -191,9 +196,11 @@ class Encoder:
             )
         try:
             image, subsampling = _image(data, planes, layout, width)
+            if self.limited_range and image.mode != "RGB":
+                image = image.point(_WIDENED[: 256 * len(image.getbands())])
             output = io.BytesIO()
             image.save(output, "JPEG", quality=quality, subsampling=subsampling)
-            self._last = (width, height, layout, quality)
+            self._last = (width, height, layout, quality, self.limited_range)
             return output.getvalue()
         finally:
             self._in_use.release()
@@ -214,7 +221,7 @@ class Encoder:
         last_stride_bytes = read_int(last_stride_bytes, "last_stride_bytes", 1, _MAX_STRIDE_BYTES)
         quality = read_int(quality, "quality", 1, 100)
         unchanged = same(buffer, last, width, height, stride_bytes, last_stride_bytes, pixel_format)
-        if unchanged and self._last == (width, height, pixel_format, quality):
+        if unchanged and self._last == (width, height, pixel_format, quality, self.limited_range):
             return None
         return self.encode(buffer, width, height, stride_bytes, pixel_format, quality)
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import array
+import io
 import mmap
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from drivers.video.frame import RAW_FORMATS, Frame, PixelFormat
+from drivers.video.frame import RAW_FORMATS, Colour, ColourRange, Frame, PixelFormat
 from drivers.video.jpeg import Engine, JpegEncoder
 
 SIZES = [
@@ -241,3 +244,74 @@ def test_any_contiguous_buffer_is_taken_and_given_back(any_engine: Engine, kind:
     if isinstance(buffer, bytearray):
         buffer.append(0)  # BufferError if the encoder still held it
     mapped.close()  # the same
+
+
+YUV = [
+    PixelFormat.YUYV,
+    PixelFormat.UYVY,
+    PixelFormat.NV12,
+    PixelFormat.YUV420,
+    PixelFormat.GREY,
+]
+
+
+@pytest.mark.parametrize("pixel_format", YUV)
+@pytest.mark.parametrize("size", [(64, 48), (50, 38)])
+def test_the_limited_range_becomes_the_full_one(
+    any_engine: Engine, pictures: Any, pixel_format: PixelFormat, size: tuple[int, int]
+) -> None:
+    """Black is black and white is white, whatever numbers they had."""
+    full = pictures.lay_out(pictures.known(*size), pixel_format)
+    limited = replace(full, data=_narrowed(full), colour=Colour(range=ColourRange.LIMITED))
+    encoder = JpegEncoder(using=any_engine)
+    wanted = pictures.decode(encoder.encode(full, 98)).astype(int)
+    widened = pictures.decode(encoder.encode(limited, 98)).astype(int)
+    assert np.abs(widened - wanted).mean() < 1.5
+    assert np.abs(widened - wanted).max() <= 16
+    # And not if nobody said so.
+    untold = pictures.decode(encoder.encode(replace(limited, colour=Colour()), 98)).astype(int)
+    assert np.abs(untold - wanted).mean() > 3
+
+
+def test_numbers_beyond_the_limited_range_do_not_turn_over(any_engine: Engine) -> None:
+    colour = Colour(range=ColourRange.LIMITED)
+    for value, wanted in ((0, 0), (15, 0), (16, 0), (126, 128), (235, 255), (255, 255)):
+        grey = Frame(bytes([value]) * 256, 16, 16, 16, PixelFormat.GREY, 0.0, 0.0, colour=colour)
+        with Image.open(io.BytesIO(JpegEncoder(using=any_engine).encode(grey, 100))) as image:
+            assert abs(int(np.asarray(image).mean()) - wanted) <= 1
+    for blue, red in ((0, 255), (255, 0), (16, 240), (128, 128)):
+        data = bytes([126, blue, 126, red]) * 128
+        frame = Frame(data, 16, 16, 32, PixelFormat.YUYV, 0.0, 0.0, colour=colour)
+        with Image.open(io.BytesIO(JpegEncoder(using=any_engine).encode(frame, 100))) as image:
+            image.draft("YCbCr", image.size)
+            seen = np.asarray(image).reshape(-1, 3).mean(axis=0)
+        for value, one in ((blue, seen[1]), (red, seen[2])):
+            assert abs(min(max((value - 128) * 255 / 224 + 128, 0), 255) - one) <= 2
+
+
+def test_another_range_is_another_file(any_engine: Engine, pictures: Any) -> None:
+    frame = pictures.lay_out(pictures.known(64, 48), PixelFormat.YUYV)
+    encoder = JpegEncoder(using=any_engine)
+    first = encoder.encode(frame, 80)
+    limited = replace(frame, colour=Colour(range=ColourRange.LIMITED))
+    second = encoder.encode_changes(limited, 80, frame)
+    assert second is not None
+    assert second != first
+    assert encoder.encode_changes(limited, 80, limited) is None
+
+
+def _narrowed(frame: Frame) -> bytes:
+    """The bytes of a full-range frame in the limited range."""
+    data = np.frombuffer(frame.data, np.uint8).astype(float)
+    luma = np.ones(len(data), bool)
+    match frame.format:
+        case PixelFormat.YUYV:
+            luma[1::2] = False
+        case PixelFormat.UYVY:
+            luma[::2] = False
+        case PixelFormat.NV12 | PixelFormat.YUV420:
+            luma[frame.stride_bytes * frame.height :] = False
+        case _:
+            pass
+    narrowed = np.where(luma, data * 219 / 255 + 16, (data - 128) * 224 / 255 + 128)
+    return bytes(narrowed.round().astype(np.uint8))
