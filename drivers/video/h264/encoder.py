@@ -19,7 +19,7 @@ from typing import Final
 import trio
 
 from drivers.video import i420
-from drivers.video.frame import DamagedPictureError, Frame
+from drivers.video.frame import DamagedPictureError, Frame, PixelFormat
 from drivers.video.h264 import memory
 from drivers.video.h264.process import EncodingProcess, open_process
 from drivers.video.h264.protocol import Encode
@@ -145,7 +145,7 @@ class H264Encoder:
                 await self._write(session, frame, online=online)
 
     async def _write(self, session: _Session, frame: Frame, *, online: bool) -> None:
-        newest = session.slots.newest
+        newest, watched = session.slots.newest, session.watched
         picture = Picture(
             slot=session.slots.free(),
             width=i420.even(frame.width),
@@ -163,8 +163,8 @@ class H264Encoder:
             # What devices send now and then; the next one may be whole.
             logger.debug("a picture was left out: %s", exc)
             return
-        # What it was compared with may have been forgotten meanwhile.
-        if changed or session.slots.newest is not newest:
+        # For whoever has gone meanwhile there is nothing to do; who has come has the next picture.
+        if changed and watched is session.watched:
             session.slots.written(picture)
             session.news.set()
 
@@ -182,6 +182,7 @@ class H264Encoder:
         if self._session is not None:
             self._session.slots.forget()
             self._session.key_demanded = False
+            self._session.watched = object()
 
     def _fits(self, frame: Frame) -> bool:
         if i420.size_bytes(frame.width, frame.height) <= memory.SLOT_BYTES:
@@ -191,6 +192,11 @@ class H264Encoder:
             self._too_large = (frame.width, frame.height)
             logger.warning("%d x %d is more than H.264 is encoded for here: no pictures", *self._too_large)
         return False
+
+
+def _is_kept(frame: Frame) -> bool:
+    """Whether a frame's bytes are kept: JPEG is short, and bytes objects need not be copied."""
+    return frame.format is PixelFormat.JPEG or isinstance(frame.data, bytes)
 
 
 class _Session:
@@ -203,13 +209,34 @@ class _Session:
         self.slots = Slots(gop=settings.gop, fair_bytes=settings.bitrate_kbps * 125 // settings.nominal_fps)
         self.news = trio.Event()
         self.key_demanded = False
+        self.watched = object()
+        """Another one after nobody has watched."""
         self._no_key_before = -math.inf
+        # What the newest picture was made of, where that tells without any work that it has come again.
+        self._source: bytes | None = None
+        self._made_of_source: Picture | None = None
 
     def write(self, frame: Frame, picture: Picture, newest: Picture | None) -> bool:
-        """Write *frame* to the slot of *picture*; whether it differs from *newest* (blocking)."""
+        """Write *frame* to the slot of *picture*; return whether it differs from *newest* (blocking).
+
+        If it does not, the slot may be as it was.
+        """
+        comparable = newest if newest is not None and picture.alike(newest) else None
+        if comparable is not None and comparable is self._made_of_source and self._is_source(frame):
+            return False
         target = self._slot(picture)
         i420.write(frame, target)
-        return newest is None or not picture.alike(newest) or not i420.same(target, self._slot(newest))
+        changed = comparable is None or not i420.same(target, self._slot(comparable))
+        self._made_of_source = picture if changed else comparable
+        self._source = bytes(frame.data) if _is_kept(frame) else None
+        return changed
+
+    def _is_source(self, frame: Frame) -> bool:
+        if self._source is None or not _is_kept(frame):
+            return False
+        return frame.data is self._source or (
+            frame.format is PixelFormat.JPEG and i420.same(frame.data, self._source)
+        )
 
     def _slot(self, picture: Picture) -> memoryview:
         return memory.slot(self._pages, picture.slot, i420.size_bytes(picture.width, picture.height))

@@ -63,11 +63,6 @@ class H264Stage:
         return self._encoder.running and bool(self._feeds)
 
     @property
-    def codec(self) -> str:
-        """FFmpeg's name of the codec that encoded last, "" before the first picture."""
-        return self._encoder.codec
-
-    @property
     def pid(self) -> int | None:
         """The number of the process that encodes, None while there is none."""
         return self._encoder.pid
