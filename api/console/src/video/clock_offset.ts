@@ -1,9 +1,9 @@
 /**
  * How far the appliance's clock is from the page's, from questions and answers over the socket. Pure.
  *
- * As NTP does it (RFC 5905, section 8): a question is sent at t0 and answered at t3 by the page's clock; it came at t1
- * and its answer left at t2 by the appliance's. Half of the round trip is the largest possible error, so the
- * exchange with the shortest one is believed; old ones are forgotten, because clocks drift.
+ * As NTP does it (RFC 5905, section 8): a question is sent at t0 and answered at t3 by the page's clock; it
+ * came at t1 and its answer left at t2 by the appliance's. Half of the round trip is the largest possible
+ * error, so the exchange with the shortest one is believed; old ones are forgotten, because clocks drift.
  */
 
 /** A question a second: half a minute, in which clocks drift apart by less than two milliseconds. */

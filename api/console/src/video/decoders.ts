@@ -77,7 +77,10 @@ export class JpegDecoder implements Decoder {
   }
 }
 
-/** So many frames in the decoder are a third of a second at 30 frames a second: then it starts over, to be up to date. */
+/**
+ * So many frames in the decoder are a third of a second at 30 frames a second: then it starts over, to be up
+ * to date.
+ */
 const BACKLOG_LIMIT = 10;
 
 /** H.264 by WebCodecs: Annex B with the parameter sets in front of each key frame, hence no description. */

@@ -1,6 +1,7 @@
 /**
- * The media socket, `/api/media/ws` (contract websocket.md 2): kept open while it is wanted, watched by pings, reopened
- * with backoff. Owns the WebSocket, its timers and the appliance's clock; hands frames through and decodes none.
+ * The media socket, `/api/media/ws` (contract websocket.md 2): kept open while it is wanted, watched by
+ * pings, reopened with backoff. Owns the WebSocket, its timers and the appliance's clock; hands frames
+ * through and decodes none.
  */
 
 import { retryDelayMs } from "../net/backoff";

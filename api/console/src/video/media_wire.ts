@@ -1,6 +1,6 @@
 /**
- * The messages of the media socket (contract websocket.md 2, and docs/video.md "Latency"). Big-endian. Pure: values
- * in, bytes out and back.
+ * The messages of the media socket (contract websocket.md 2, and docs/video.md "Latency"). Big-endian. Pure:
+ * values in, bytes out and back.
  */
 
 import type { Bytes } from "../net/wire";

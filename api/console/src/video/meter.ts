@@ -1,16 +1,21 @@
 /**
- * What the picture does, for people: frames and bits a second, and how old a picture is when it is painted. Pure: the
- * times come from outside, in seconds.
+ * What the picture does, for people: frames and bits a second, and how old a picture is when it is painted.
+ * Pure: the times come from outside, in seconds.
  */
 
 import type { FrameTimes } from "./media_wire";
 
-/** What one second of video was like; latencies are medians in milliseconds, null where they are not known. */
+/**
+ * What one second of video was like; latencies are medians in milliseconds, null where they are not known.
+ */
 export interface Reading {
   readonly fps: number;
   readonly kbps: number;
   readonly captureToPaintMs: number | null;
-  /** The parts of it: in the appliance until the frame was encoded, waiting to be sent, and from there to the screen. */
+  /**
+   * The parts of it: in the appliance until the frame was encoded, waiting to be sent, and from there to the
+   * screen.
+   */
   readonly encodedMs: number | null;
   readonly sentMs: number | null;
   readonly shownMs: number | null;
@@ -35,8 +40,8 @@ export class Meter {
   }
 
   /**
-   * A frame was painted at `now` of the page's clock, which the appliance's is ahead of by `offset`; null where one of
-   * both is not known.
+   * A frame was painted at `now` of the page's clock, which the appliance's is ahead of by `offset`; null
+   * where one of both is not known.
    */
   painted(now: number, times: FrameTimes | null, offset: number | null): void {
     this.#frames++;

@@ -1,6 +1,6 @@
 /**
- * Paints pictures on a canvas, the newest one with each frame of the browser; older ones that it had no time for are
- * given back unseen. The canvas takes the size of what is painted.
+ * Paints pictures on a canvas, the newest one with each frame of the browser; older ones that it had no time
+ * for are given back unseen. The canvas takes the size of what is painted.
  */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
@@ -11,8 +11,8 @@ export interface PainterOptions {
   /** Calls back with the browser's next frame. */
   readonly nextFrame: (callback: () => void) => void;
   /**
-   * A picture was painted. It reaches the screen with the frame that the browser is just making, so the screen is later by
-   * what the compositor and the display need; no interface of the browser tells that.
+   * A picture was painted. It reaches the screen with the frame that the browser is just making, so the
+   * screen is later by what the compositor and the display need; no interface of the browser tells that.
    */
   readonly onPainted: (picture: Picture) => void;
 }

@@ -1,6 +1,7 @@
 /**
- * The live picture, by the best way there is: H.264 or JPEG over the media socket, painted on a canvas, or MJPEG in an
- * image. Runs while the streamer does. Owns the choice of the way; each way is a module of its own.
+ * The live picture, by the best way there is: H.264 or JPEG over the media socket, painted on a canvas, or
+ * MJPEG in an image. Runs while the streamer does. Owns the choice of the way; each way is a module of its
+ * own.
  */
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
@@ -96,7 +97,9 @@ export class Video {
     this.transport.value === "mjpeg" ? this.#mjpeg.size.value : this.#painter.size.value,
   );
 
-  /** What the last second was like; of MJPEG no more than the frame rate is known, and that by the appliance. */
+  /**
+   * What the last second was like; of MJPEG no more than the frame rate is known, and that by the appliance.
+   */
   readonly reading: ReadonlySignal<Reading | null> = computed(() => {
     if (this.transport.value !== "mjpeg") {
       return this.#reading.value;
