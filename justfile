@@ -62,16 +62,17 @@ test: lint console
     {{ bin }}/coverage report
     tools/check_wheel.sh
 
-# One of the two halves of `test`, side by side: what runs within one process, and the fuzzer.
+# One of the two halves of `test`, side by side: what runs within one process, the fuzzer, and the browser.
 _test-modules: sanitize
     cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
     {{ bin }}/coverage run -m pytest -q drivers firmware api
     {{ bin }}/python -m tools.api_fuzz
+    {{ bin }}/coverage run -m pytest -q -m browser hil
 
-# The other half: guests, browsers, other people's clients, and the rig. A third part at the same time would keep two
+# The other half: guests, other people's clients, and the rig. A third part at the same time would keep two
 # cores so busy that tests which wait for other processes fail.
 _test-machines:
-    {{ bin }}/coverage run -m pytest -q board-tests hil
+    {{ bin }}/coverage run -m pytest -q -m "not browser" board-tests hil
     PYTHONPATH=hil {{ bin }}/python -m rig run -q --coverage -m "not slow" hil/kernel board-tests
 
 [doc("The fast tests of the drivers inside the rig, whose kernel plays the hardware; ARGS go to pytest")]
