@@ -29,6 +29,7 @@ from api.routes.metrics import Measured, metrics_routes
 from api.routes.openapi import openapi_routes
 from api.routes.stream import stream_routes
 from api.routes.streamer import streamer_routes
+from api.routes.streamer_edid import streamer_edid_routes
 from api.routes.supervisor import supervisor_routes
 from api.routes.switch import switch_routes
 from api.routing import Route
@@ -66,6 +67,7 @@ from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.log.service import UNITS, LogService
 from firmware.subsystems.msd.uploads import ResumableUploads
 from firmware.subsystems.sessions.service import SessionsService
+from firmware.subsystems.streamer.edid import FILE_NAME, EdidService
 from firmware.subsystems.streamer.service import StreamerService
 from firmware.subsystems.switch.service import SwitchService
 
@@ -172,6 +174,8 @@ async def compose(
     uploads = ResumableUploads(msd)
     boot = make_boot(loaded, atx=atx, hid=hid, msd=msd, state_dir=state_dir)
     streamer = StreamerService(kvmd.streamer, source=board.video, supervisor=supervisor)
+    edid = EdidService(board.edid_keeper, state_dir / FILE_NAME)
+    await edid.restore()
     switch = SwitchService(
         kvmd.switch, link=board.switch, directory=state_dir / "switch", supervisor=supervisor
     )
@@ -239,6 +243,7 @@ async def compose(
         *gpio_routes(gpio),
         *mass_storage_routes(msd, uploads),
         *streamer_routes(streamer, pictures.ocr),
+        *streamer_edid_routes(edid),
         *stream_routes(streamer),
         *media_routes(pictures.media),
         *switch_routes(switch),

@@ -17,6 +17,7 @@ from drivers.emulated.media import UsbDrive
 from drivers.emulated.shell import Shell
 from drivers.errors import DriverError
 from drivers.video.text import Rgb, Run
+from drivers.wire.edid import parse_edid, preferred_size
 
 # Every command reads its program from the disk, and one sees that on the HDD LED.
 DISK_ACTIVITY_S = 0.2
@@ -111,6 +112,17 @@ async def _memory(shell: Shell, _arguments: list[str]) -> None:
 async def _usb(shell: Shell, _arguments: list[str]) -> None:
     for number, device in enumerate(shell.host.usb_devices(), 1):
         shell.console.print(f"Bus 001 Device {number:03}: {device}")
+
+
+async def _monitor(shell: Shell, _arguments: list[str]) -> None:
+    identity, size = parse_edid(shell.host.edid()), preferred_size(shell.host.edid())
+    if identity is None:
+        raise DriverError("there is no monitor")
+    likes = f", prefers {size[0]}x{size[1]}" if size is not None else ""
+    serial = identity.monitor_serial or identity.serial
+    shell.console.print(
+        f"{identity.mfc_id} {identity.monitor_name or 'without a name'}, serial {serial}{likes}"
+    )
 
 
 async def _mount(shell: Shell, _arguments: list[str]) -> None:
@@ -252,6 +264,7 @@ _COMMANDS: dict[str, _Command] = {
     "lsusb": _Command(_usb, "list USB devices"),
     "mem": _Command(_memory, "print the size of the memory"),
     "mode": _Command(_mode, "change the screen's size: mode WIDTHxHEIGHT"),
+    "monitor": _Command(_monitor, "tell what monitor is connected"),
     "mount": _Command(_mount, "tell what is in the USB drive"),
     "poweroff": _Command(_power_off, "shut down and turn off"),
     "reboot": _Command(_reboot, "shut down and start again"),

@@ -78,6 +78,7 @@ class Machine:
         self._power_led = power_led
         self._hdd_led = hdd_led
         self._usb_names: Callable[[], list[str]] = list
+        self._edid: Callable[[], bytes] = bytes
         on_ctrl_alt_del = self.reset if options.reset_on_ctrl_alt_del else None
         self._seat = Seat(display, self.medium_line, on_ctrl_alt_del)
         self._phase = Phase.OFF
@@ -97,10 +98,16 @@ class Machine:
         self._rtc_at_zero = options.rtc_start or datetime.now(UTC)
         drive.on_change(self._medium_changed)
 
-    def connect(self, send_leds: Callable[[int], None], usb_names: Callable[[], list[str]]) -> None:
-        """Connect the keyboard's LEDs and the list of what is plugged in."""
+    def connect(
+        self,
+        send_leds: Callable[[int], None],
+        usb_names: Callable[[], list[str]],
+        edid: Callable[[], bytes],
+    ) -> None:
+        """Connect the keyboard's LEDs, the list of what is plugged in, and the monitor's EDID."""
         self._seat.on_leds(send_leds)
         self._usb_names = usb_names
+        self._edid = edid
 
     # --------------------------------------------------------------------------------------------- state
 
@@ -358,6 +365,10 @@ class Machine:
     def usb_devices(self) -> list[str]:
         """Return what is plugged in."""
         return self._usb_names()
+
+    def edid(self) -> bytes:
+        """Return what the monitor says of itself; empty without one."""
+        return self._edid()
 
     def usb_changed(self, name: str, *, plugged: bool) -> None:
         """Take note that a device was plugged in or pulled out: what it held is released."""

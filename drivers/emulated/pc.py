@@ -17,6 +17,7 @@ from drivers.emulated.front_panel import Lamp, PowerButton, Switch
 from drivers.emulated.machine import Machine, MachineOptions
 from drivers.emulated.measured_picture import NOTHING, Additions
 from drivers.emulated.media import UsbDrive
+from drivers.emulated.monitor import Monitor
 from drivers.emulated.records import Observer, Records
 from drivers.emulated.usb_ports import EmulatedKeyboard, EmulatedPointer
 
@@ -58,6 +59,7 @@ class EmulatedPc:
         self.power_led = Lamp(gate(PortName.POWER_LED), records)
         self.hdd_led = Lamp(gate(PortName.HDD_LED), records)
         self.video = Display(gate(PortName.VIDEO), records, additions)
+        self.edid = Monitor(gate(PortName.VIDEO))
         self.media = UsbDrive(gate(PortName.MEDIA))
         options = MachineOptions(
             start_powered=start_powered,
@@ -87,7 +89,7 @@ class EmulatedPc:
         self.observer = Observer(records, machine)
         self._running = False
         self._plugged: dict[PortName, bool] = dict.fromkeys(_USB_NAMES, True)
-        machine.connect(self.keyboard.take_leds, self._usb_names)
+        machine.connect(self.keyboard.take_leds, self._usb_names, lambda: self.edid.edid)
         for name in _USB_NAMES:
             gate(name).on_change(partial(self._usb_changed, name))
 

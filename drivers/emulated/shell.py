@@ -62,6 +62,10 @@ class ShellHost(Protocol):
         """What is plugged in."""
         ...
 
+    def edid(self) -> bytes:
+        """What the monitor says of itself; empty without one."""
+        ...
+
     def set_mode(self, width_px: int, height_px: int) -> None:
         """Change the screen's size."""
         ...

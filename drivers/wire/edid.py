@@ -112,6 +112,16 @@ def edid_problem(data: bytes) -> str | None:
     return None
 
 
+def preferred_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of the first detailed timing, which is the preferred one; None without it."""
+    timing = data[_DESCRIPTORS[0] : _DESCRIPTORS[1]]
+    if len(data) < BLOCK_BYTES or timing[:2] == b"\0\0":  # no pixel clock: another descriptor
+        return None
+    width = timing[2] | (timing[4] & 0xF0) << 4
+    height = timing[5] | (timing[7] & 0xF0) << 4
+    return (width, height) if width and height else None
+
+
 def with_checksums(data: bytes) -> bytes:
     """Return *data* with the right checksum in each whole block."""
     repaired = bytearray(data)

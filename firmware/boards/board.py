@@ -23,6 +23,7 @@ from drivers.ports import (
     VideoSource,
 )
 from drivers.qemu.machine import QemuMachine
+from firmware.boards.edid_keeper import EdidKeeper
 from firmware.core.supervise import SupervisedTask
 
 
@@ -44,6 +45,8 @@ class Board:
     reset_switch: LineOutput
     video: VideoSource
     edid: EdidPort | None = None
+    edid_keeper: EdidKeeper | None = None
+    """What keeps an EDID in it; there if `edid` is."""
     media: MediaSlot
     switch: SwitchLink | None = None
     sensors: Sensors

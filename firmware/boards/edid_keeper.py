@@ -1,4 +1,4 @@
-"""Keeps the configured EDID in the capture: chips forget theirs with their power, and start without one.
+"""Keeps the configured or a chosen EDID in the capture: chips forget it with their power.
 
 A target without an EDID to read shows no picture at all, so this is looked at for as long as the board runs,
 and a file that is wrong never leaves the capture without any. Must never write the same one again and again:
@@ -14,7 +14,7 @@ from typing import Final
 
 import trio
 
-from drivers.errors import DriverError
+from drivers.errors import DeviceBusyError, DeviceGoneError, DeviceTimeoutError, DriverError
 from drivers.ports import EdidPort
 from drivers.system.blocking import BlockingCalls
 from drivers.wire.edid import edid_problem, read_edid_file
@@ -32,9 +32,10 @@ MAX_FILE_BYTES: Final = 64 * 1024
 
 
 class EdidKeeper:
-    """Writes the EDID of *file* (hex text or binary) into *port* whenever another one is in it.
+    """Writes into *port* the EDID that was chosen, or that of *file*, whenever another one is in it.
 
-    Without a file, or when it is not there, *own* is written. The file may change at any time.
+    *file* has hex text or binary. Without one, or when it is not there, *own* is written. The file may change
+    at any time.
     """
 
     def __init__(self, port: EdidPort, file: Path | None, *, own: bytes) -> None:
@@ -45,6 +46,48 @@ class EdidKeeper:
         self._files = BlockingCalls(threads=1, deadline_s=FILE_DEADLINE_S)
         # What was written last and how the capture shows it: some chips put in an address of their own.
         self._written: tuple[bytes, bytes] | None = None
+        self._chosen: bytes | None = None
+        self._shown = b""
+        self._applied = False
+        self._lock = trio.Lock()
+
+    @property
+    def chosen(self) -> bytes | None:
+        """The EDID that was chosen instead of the configured one."""
+        return self._chosen
+
+    @property
+    def shown(self) -> bytes:
+        """What the capture had when it was last looked at; empty if it has none, or is not there."""
+        return self._shown
+
+    @property
+    def applied(self) -> bool:
+        """Whether that is the one that it should be."""
+        return self._applied
+
+    def choose(self, edid: bytes | None) -> None:
+        """Choose *edid*, which must be right, or None for the configured one; the next look shows it."""
+        self._chosen = edid
+        self._applied = False
+
+    async def show(self, edid: bytes | None) -> None:
+        """Choose *edid* as `choose` does, and write it at once.
+
+        Raises DriverError. After DeviceGoneError, DeviceBusyError and DeviceTimeoutError the choice holds,
+        and is shown as soon as that is possible; after any other one it is what it was.
+        """
+        async with self._lock:
+            chosen, shown, applied = self._chosen, self._shown, self._applied
+            self.choose(edid)
+            try:
+                await self._keep()
+            except (DeviceGoneError, DeviceBusyError, DeviceTimeoutError):
+                raise
+            except BaseException:
+                self.choose(chosen)
+                self._applied = applied and self._shown == shown
+                raise
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Look after it until cancelled; started once it is right.
@@ -53,24 +96,35 @@ class EdidKeeper:
         the EDID that it has then, and gets our own if it has none.
         """
         while True:
-            try:
-                wanted = await self._wanted()
-            except DriverError:
-                if not await self._port.read():
-                    await self._write(self._own)
-                raise
-            if not self._is_shown(await self._port.read(), wanted):
-                await self._write(wanted)
+            async with self._lock:
+                await self._keep()
             task_status.started()
             task_status = trio.TASK_STATUS_IGNORED
             await trio.sleep(LOOK_INTERVAL_S)
 
+    async def _keep(self) -> None:
+        self._applied = False
+        try:
+            wanted = await self._configured() if self._chosen is None else self._chosen
+            if not self._is_shown(await self._read(), wanted):
+                await self._write(wanted)
+        except DriverError:
+            if not await self._read():
+                await self._write(self._own)
+            raise
+        self._applied = True
+
     def _is_shown(self, found: bytes, wanted: bytes) -> bool:
         return found == wanted or self._written == (wanted, found)
 
+    async def _read(self) -> bytes:
+        self._shown = b""
+        self._shown = await self._port.read()
+        return self._shown
+
     async def _write(self, edid: bytes) -> None:
         await self._port.write(edid)
-        found = await self._port.read()
+        found = await self._read()
         if not found:
             raise DriverError("expected the capture to keep the EDID that was written, it has none")
         if found != edid:
@@ -78,7 +132,7 @@ class EdidKeeper:
         self._written = edid, found
         logger.info("the EDID was written to the capture")
 
-    async def _wanted(self) -> bytes:
+    async def _configured(self) -> bytes:
         if self._file is None:
             return self._own
         data = await self._files.run(f"the EDID file {self._file}", partial(_read, self._file))

@@ -107,7 +107,7 @@ def linux_board(name: str, data: BoardData, needs: BoardNeeds) -> Board:
     gadget = _gadget(linux, needs, parts)
     hid = _hid(linux, needs, gadget, parts)
     panel = _panel(linux, needs, parts)
-    video, edid = _video(linux, needs, parts)
+    video, edid, edid_keeper = _video(linux, needs, parts)
     return Board(
         name=name,
         description=data.description,
@@ -123,6 +123,7 @@ def linux_board(name: str, data: BoardData, needs: BoardNeeds) -> Board:
         reset_switch=panel.reset_switch,
         video=video,
         edid=edid,
+        edid_keeper=edid_keeper,
         media=_drive(needs, gadget, parts),
         switch=SerialSwitch(str(needs.switch_device)),
         sensors=LinuxSensors(
@@ -212,7 +213,9 @@ def _panel(linux: LinuxData, needs: BoardNeeds, parts: _Parts) -> _Panel:
     )
 
 
-def _video(linux: LinuxData, needs: BoardNeeds, parts: _Parts) -> tuple[VideoSource, EdidPort | None]:
+def _video(
+    linux: LinuxData, needs: BoardNeeds, parts: _Parts
+) -> tuple[VideoSource, EdidPort | None, EdidKeeper | None]:
     choice = (
         DeviceChoice(path=needs.video_device)
         if needs.video_device is not None
@@ -220,11 +223,12 @@ def _video(linux: LinuxData, needs: BoardNeeds, parts: _Parts) -> tuple[VideoSou
     )
     source = V4l2Source(choice)
     if not linux.video.edid:
-        return source, None
+        return source, None, None
     edid = V4l2Edid(source)
     own = build_edid(modes=[_MODES[mode] for mode in linux.video.edid])
-    parts.tasks["board.edid"] = EdidKeeper(edid, needs.edid_file, own=own).run
-    return source, edid
+    keeper = EdidKeeper(edid, needs.edid_file, own=own)
+    parts.tasks["board.edid"] = keeper.run
+    return source, edid, keeper
 
 
 def _drive(needs: BoardNeeds, gadget: UsbGadget | None, parts: _Parts) -> MediaSlot:

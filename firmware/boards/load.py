@@ -18,8 +18,10 @@ from drivers.emulated.switch_chain import EmulatedSwitchChain
 from drivers.ports import PointerPort
 from drivers.qemu.machine import QemuMachine
 from drivers.system.health import LinuxSensors
+from drivers.wire.edid import build_edid
 from firmware.boards.board import Board
 from firmware.boards.data import BoardData
+from firmware.boards.edid_keeper import EdidKeeper
 from firmware.boards.linux import linux_board
 from firmware.boards.needs import BoardNeeds
 from firmware.core.errors import SetupError
@@ -50,6 +52,9 @@ def _emulated(name: str, data: BoardData, needs: BoardNeeds) -> Board:
     )
     mice = (pc.mouse_absolute, pc.mouse_relative)
     board = _board_of(name, data, pc, "board.pc", mice if needs.absolute_first else mice[::-1])
+    keeper = EdidKeeper(pc.edid, needs.edid_file, own=build_edid())
+    tasks = {**board.tasks, "board.edid": keeper.run}
+    board = dataclasses.replace(board, edid=pc.edid, edid_keeper=keeper, tasks=tasks)
     if not needs.emulated_switch_units:
         return board
     switch = EmulatedSwitch(EmulatedSwitchChain(needs.emulated_switch_units))

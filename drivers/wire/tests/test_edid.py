@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.wire import edid
-from drivers.wire.edid import build_edid, edid_problem, parse_edid, read_edid_file, with_checksums
+from drivers.wire.edid import (
+    DEFAULT_MODES,
+    build_edid,
+    edid_problem,
+    parse_edid,
+    preferred_size,
+    read_edid_file,
+    with_checksums,
+)
 
 ROOT = Path(__file__).parents[3]
 VECTORS: list[dict[str, Any]] = json.loads((ROOT / "firmware/core/tests/data/vectors.json").read_text())[
@@ -117,3 +125,12 @@ def test_what_cannot_be_built_is_said() -> None:
     for arguments in wrong:
         with pytest.raises(ValueError, match="expected"):
             build_edid(**arguments)
+
+
+def test_the_preferred_size_is_that_of_the_first_detailed_timing() -> None:
+    for mode in DEFAULT_MODES:
+        assert preferred_size(build_edid(modes=[mode])) == (mode.width, mode.height)
+    first_is_a_text = bytearray(build_edid())
+    first_is_a_text[54:56] = b"\0\0"
+    for none in (bytes(first_is_a_text), b"", build_edid()[:70], bytes(128)):
+        assert preferred_size(none) is None

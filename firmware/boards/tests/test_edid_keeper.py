@@ -189,3 +189,64 @@ async def test_a_capture_that_goes_ends_it_with_the_captures_error(mock_clock: M
     chip = Chip(OWN)
     chip.gone = True
     assert isinstance(await failure(mock_clock, EdidKeeper(chip, None, own=OWN)), DeviceGoneError)
+
+
+async def test_a_chosen_one_is_shown_at_once_and_kept(mock_clock: MockClock, tmp_path: Path) -> None:
+    mock_clock.autojump_threshold = 0.05
+    file = tmp_path / "edid.hex"
+    file.write_bytes(OTHER)
+    chip = Chip()
+    keeper = EdidKeeper(chip, file, own=OWN)
+    keeper.choose(MINE)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(keeper.run)
+        assert (keeper.chosen, keeper.shown, keeper.applied, chip.edid) == (MINE, MINE, True, MINE)
+        chip.edid = b""
+        await trio.sleep(LOOK_INTERVAL_S + 1)
+        assert chip.edid == MINE
+        await keeper.show(None)
+        assert (keeper.chosen, keeper.shown, chip.edid) == (None, OTHER, OTHER)
+        # What is wrong with the file is of no interest to who chose.
+        file.write_text("rubbish")
+        await keeper.show(MINE)
+        await trio.sleep(2 * LOOK_INTERVAL_S)
+        assert (keeper.applied, chip.edid) == (True, MINE)
+        nursery.cancel_scope.cancel()
+    assert chip.writes == [MINE, MINE, OTHER, MINE]
+
+
+async def test_a_refused_choice_is_none_and_one_for_later_holds() -> None:
+    def refuse(_edid: bytes) -> bytes:
+        raise DriverError("at most 1 block")
+
+    chip = Chip()
+    keeper = EdidKeeper(chip, None, own=OWN)
+    await keeper.show(MINE)
+    chip.changed_by_chip = refuse
+    with pytest.raises(DriverError, match="at most 1 block"):
+        await keeper.show(OTHER)
+    assert (keeper.chosen, keeper.applied, keeper.shown) == (MINE, True, MINE)
+    chip.changed_by_chip, chip.gone = bytes, True
+    with pytest.raises(DeviceGoneError):
+        await keeper.show(OTHER)
+    assert (keeper.chosen, keeper.applied, keeper.shown) == (OTHER, False, b"")
+    chip.gone = False
+    await keeper.show(OTHER)
+    assert (keeper.applied, chip.edid) == (True, OTHER)
+
+
+async def test_a_chosen_one_that_a_new_capture_refuses_does_not_leave_the_target_dark(
+    mock_clock: MockClock,
+) -> None:
+    def take_own_only(edid: bytes) -> bytes:
+        if edid != OWN:
+            raise DriverError("at most 1 block")
+        return edid
+
+    chip = Chip()
+    chip.changed_by_chip = take_own_only
+    keeper = EdidKeeper(chip, None, own=OWN)
+    keeper.choose(MINE)
+    assert "at most 1 block" in str(await failure(mock_clock, keeper))
+    assert chip.edid == OWN
+    assert (keeper.chosen, keeper.applied) == (MINE, False)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from peers import vivid as peer
 
 from drivers.errors import DeviceBusyError, DriverError, NotSupportedError
 from drivers.video.v4l2.edid import V4l2Edid
 from drivers.video.v4l2.source import V4l2Source
 from drivers.wire.edid import BLOCK_BYTES, build_edid, parse_edid, with_checksums
+from firmware.boards.edid_keeper import EdidKeeper
+from firmware.subsystems.streamer.edid import EdidRefusedError, EdidService
 
 
 def of_blocks(count: int) -> bytes:
@@ -85,3 +89,30 @@ async def test_a_device_without_one_says_so(webcam: peer.Vivid, source: V4l2Sour
         await V4l2Edid(source).write(build_edid())
     with pytest.raises(NotSupportedError, match="no EDID"):
         await V4l2Edid(source).read()
+
+
+async def test_a_choice_is_kept_whatever_the_capture_does(
+    source: V4l2Source, until: Any, tmp_path: Path
+) -> None:
+    """What the API chooses: shown under a running capture, refused by the chip, back after a replug."""
+    mine = build_edid(name="Mine")
+    keeper = EdidKeeper(V4l2Edid(source), None, own=build_edid())
+    service = EdidService(keeper, tmp_path / "edid.bin")
+    with peer.loaded():
+        async with source.open(max_fps=0) as stream:
+            (await until(stream)).release()
+            await service.change(mine)
+            with pytest.raises(EdidRefusedError, match="at most 2 blocks of 128 bytes, got 3"):
+                await service.change(of_blocks(3))
+            assert await V4l2Edid(source).read() == mine
+            (await until(stream)).release()
+    await service.change(build_edid(name="Later"))
+    assert service.state is not None
+    assert not service.state.applied
+    with peer.loaded():
+        restarted = EdidKeeper(V4l2Edid(source), None, own=build_edid())
+        await EdidService(restarted, tmp_path / "edid.bin").restore()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(restarted.run)
+            assert await V4l2Edid(source).read() == build_edid(name="Later")
+            nursery.cancel_scope.cancel()
