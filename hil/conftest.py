@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
@@ -16,19 +15,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from console_page import (
-    BOOT_DEADLINE_S,
-    CHROMIUM,
-    CHROMIUM_FLAGS,
-    Target,
-    command_line,
-    eventually,
-    log_in,
-)
-from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # What stands in `kernel` needs the rig's kernel, and is run inside of it (`./justw rig`).
-collect_ignore = [] if "FARHAND_RIG" in os.environ else ["kernel"]
+IN_RIG = "FARHAND_RIG" in os.environ
+collect_ignore = [] if IN_RIG else ["kernel"]
+if not IN_RIG:
+    # The rig's guest has no browser.
+    from browser_fixtures import browser, console, page, target
+
+    __all__ = ["browser", "console", "page", "target"]
 
 START_DEADLINE_S = 60
 STOP_DEADLINE_S = 30
@@ -137,57 +132,3 @@ def _appliances(root: Path) -> Iterator[Callable[..., RunningAppliance]]:
 def appliance(start_appliance: Callable[..., RunningAppliance]) -> RunningAppliance:
     """The emulated board on plain HTTP on loopback."""
     return start_appliance("--board", "emulated", "--http", "127.0.0.1:0", "--https", "")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each test has a context of its own."""
-    # Tests of serial ports in this process have imported trio-asyncio, whose loop Playwright cannot use.
-    asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=CHROMIUM_FLAGS)
-            yield browser
-            browser.close()
-    finally:
-        asyncio.set_event_loop_policy(None)
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page; at its end no script has failed and the Content-Security-Policy has blocked nothing."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
-    page.on(
-        "console",
-        lambda message: (
-            complaints.append(message.text) if "Content Security Policy" in message.text else None
-        ),
-    )
-    yield page
-    context.close()
-    assert complaints == []
-
-
-@pytest.fixture
-def target(appliance: RunningAppliance) -> Iterator[Target]:
-    """The machine behind the appliance."""
-    target = Target(appliance)
-    yield target
-    target.close()
-
-
-@pytest.fixture
-def console(page: Page, appliance: RunningAppliance, target: Target) -> Page:
-    """The console page of a target that is on and waits at its prompt, with a picture and the keyboard."""
-    log_in(page, appliance)
-    expect(page.locator("#led-power")).to_have_attribute("data-state", "on" if target.is_on() else "off")
-    if not target.is_on():
-        page.locator("#atx-power").click()
-    expect(page.locator("#led-power")).to_have_attribute("data-state", "on", timeout=10_000)
-    eventually(target.text, lambda text: command_line(text) == "", BOOT_DEADLINE_S)
-    expect(page.locator("#overlay")).to_have_attribute("data-why", "", timeout=10_000)
-    expect(page.locator("#screen")).to_be_focused()
-    return page
