@@ -137,7 +137,7 @@ async def test_streamer_running_and_snapshots(live: Any) -> None:
         running = await live.result_of(await live.http.get("/streamer/state"))
         assert running["instance_id"] == ""
         assert running["encoder"] == {"type": "CPU", "quality": 80}
-        assert set(running) == {"instance_id", "encoder", "sinks", "source", "stream"}
+        assert set(running) == {"instance_id", "encoder", "sinks", "source", "stream", "latency"}
         assert running["sinks"] == {"jpeg": {"has_clients": False}}
         assert set(running["stream"]) == {"queued_fps", "clients", "clients_stat"}
         answer = await live.http.get("/api/streamer/snapshot?save=1")
