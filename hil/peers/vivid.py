@@ -14,7 +14,8 @@ import mmap
 import os
 import select
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -173,13 +174,14 @@ class Vivid:
         self._device.set_control("HDMI 000-0 Is Connected To", connection)
 
     @contextmanager
-    def play(self, mode: tuple[int, int, float], fourcc: str, picture: bytes) -> Iterator[Player]:
-        """Put out *picture* (packed, no padding) in a mode on the output that the input is connected to.
+    def play(self, mode: tuple[int, int, float], fourcc: str, *pictures: bytes) -> Iterator[Player]:
+        """Put out *pictures* in turns (packed, no padding) on the output that the input is connected to.
 
-        The capture has to be told of the mode too (`select`): the driver does not measure it in loop mode.
+        One, two or four of them. The capture has to be told of the mode too (`select`): the driver does not
+        measure it in loop mode.
         """
         assert self._output is not None, "expected loop mode"
-        player = Player(self._output, mode, fourcc, picture)
+        player = Player(self._output, mode, fourcc, pictures)
         try:
             yield player
         finally:
@@ -220,11 +222,13 @@ def loaded(
 
 
 class Player:
-    """Shows one picture on the output for as long as it is open, in a thread of its own."""
+    """Shows pictures on the output in turns for as long as it is open, in a thread of its own."""
 
     _BUFFERS: Final = 4
 
-    def __init__(self, device: _Device, mode: tuple[int, int, float], fourcc: str, picture: bytes) -> None:
+    def __init__(
+        self, device: _Device, mode: tuple[int, int, float], fourcc: str, pictures: Sequence[bytes]
+    ) -> None:
         self._device = device
         self._stop = threading.Event()
         self._maps: list[mmap.mmap] = []
@@ -235,20 +239,26 @@ class Player:
         pix.width, pix.height, pix.pixelformat = mode[0], mode[1], uapi.fourcc(fourcc)
         pix.bytesperline = pix.sizeimage = 0
         device.ioctl(uapi.S_FMT, setting)
-        assert pix.sizeimage == len(picture), f"expected {pix.sizeimage} bytes, got {len(picture)}"
-        self._bytes = len(picture)
+        sizes = {len(picture) for picture in pictures}
+        assert sizes == {pix.sizeimage}, f"expected {pix.sizeimage} bytes, got {sizes}"
+        self._bytes = pix.sizeimage
+        self._queued: deque[int] = deque()
         wanted = uapi.RequestBuffers(count=self._BUFFERS, type=uapi.BUF_TYPE_OUTPUT, memory=uapi.MEMORY_MMAP)
         device.ioctl(uapi.REQBUFS, wanted)
         for index in range(wanted.count):
             buffer = uapi.Buffer(index=index, type=uapi.BUF_TYPE_OUTPUT, memory=uapi.MEMORY_MMAP)
             device.ioctl(uapi.QUERYBUF, buffer)
             mapped = mmap.mmap(device.fd, buffer.length, offset=buffer.m & 0xFFFFFFFF, trackfd=False)
-            mapped[: self._bytes] = picture
+            mapped[: self._bytes] = pictures[index % len(pictures)]
             self._maps.append(mapped)
             self._queue(index)
         device.ioctl(uapi.STREAMON, ctypes.c_uint32(uapi.BUF_TYPE_OUTPUT))
         self._thread = threading.Thread(target=self._feed)
         self._thread.start()
+
+    def shown(self) -> list[mmap.mmap]:
+        """Return the memory of what is on the screen now and of what comes next: it can be written."""
+        return [self._maps[index] for index in tuple(self._queued)[:2]]
 
     def close(self) -> None:
         """Stop."""
@@ -272,6 +282,7 @@ class Player:
         self.close()
 
     def _queue(self, index: int) -> None:
+        self._queued.append(index)
         self._device.ioctl(
             uapi.QBUF,
             uapi.Buffer(
@@ -295,6 +306,7 @@ class Player:
                 self._device.ioctl(uapi.DQBUF, buffer)
             except BlockingIOError:
                 continue
+            self._queued.remove(buffer.index)
             self._queue(buffer.index)
 
 
