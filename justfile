@@ -143,6 +143,11 @@ bench-atx:
 bench-msd *ARGS: console
     {{ bin }}/python -m tools.bench_msd "$@"
 
+[doc("The video pipeline: encoding, clients, memory, and the reference streamer in the rig; ARGS go to it")]
+[group("measure")]
+bench-video *ARGS: console
+    PYTHONPATH=hil {{ bin }}/python -m tools.bench_video "$@"
+
 [doc("Requests, key latency, encoding, fan-out, start-up and memory, in one run")]
 [group("measure")]
 bench-core: console

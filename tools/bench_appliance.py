@@ -44,10 +44,14 @@ class BenchAppliance:
 
 
 @contextmanager
-def bench_appliance() -> Iterator[BenchAppliance]:
-    """Start an appliance on the emulated board, wait for its first answer, and end it."""
+def bench_appliance(override: str = "") -> Iterator[BenchAppliance]:
+    """Start an appliance on the emulated board, wait for its first answer, and end it.
+
+    *override* is the text of its configuration.
+    """
     directory = Path(tempfile.mkdtemp(prefix="farhand-bench-"))
     (directory / "config").mkdir()
+    (directory / "config" / "override.yaml").write_text(override)
     command = [
         str(Path(sys.executable).with_name("farhand")),
         *("run", "--board", "emulated", "--http", "127.0.0.1:0", "--https", "", "--log-level", "warning"),

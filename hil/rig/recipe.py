@@ -77,6 +77,8 @@ TRIXIE = Recipe(
         *("v4l-utils", "gpiod", "sg3-utils", "eject", "dosfstools", "mtools"),
         # Shared libraries of the appliance's C extension.
         *("libjpeg62-turbo", "libturbojpeg0"),
+        # What the video pipeline is measured against (tools/bench_video_rig.py): 1 MB with what it needs.
+        "ustreamer",
     ),
     modules=(
         *("virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "overlay", "erofs", "configfs", "fuse"),
