@@ -47,5 +47,18 @@ setup(
             # Needs a C compiler and nothing else; without one there is no H.264.
             optional=sys.platform != "linux" or os.environ.get("FARHAND_REQUIRE_JPEG") != "1",
         ),
+        Extension(
+            "drivers.video.v4l2._watch",
+            sources=[
+                "drivers/video/v4l2/_watch.c",
+                "drivers/video/_compare.c",
+                "drivers/video/_picture.c",
+            ],
+            depends=["drivers/video/_compare.h", "drivers/video/_picture.h"],
+            extra_compile_args=["-std=c11", *STRICT, *(SANITIZE if sanitizing else OPTIMISE)],
+            extra_link_args=SANITIZE if sanitizing else [],
+            # Without it a screen that stands still costs more.
+            optional=sys.platform != "linux" or os.environ.get("FARHAND_REQUIRE_JPEG") != "1",
+        ),
     ]
 )

@@ -219,12 +219,15 @@ class NoSignal:
 class VideoStream(Protocol):
     """An open capture."""
 
-    async def next(self) -> Frame | NoSignal:
+    async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:
         """Wait for a picture newer than the last one returned, or a change of the signal.
 
         The newest always wins: what was not fetched in time is dropped. The first call answers with what
         there is now. The caller calls `Frame.release` once it no longer reads the buffer. Raises
         DriverError when the capture fails.
+
+        *unlike* is the last picture, which the caller still has: the stream may leave out those that look the
+        same (`Frame.unchanged_before`), for a quarter of a second at a time.
         """
         ...
 

@@ -270,7 +270,7 @@ class QemuVideoStream:
         self._due = trio.current_time()
         self._last: _Picture | NoSignal | None = None
 
-    async def next(self) -> Frame | NoSignal:
+    async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:  # noqa: ARG002 - changes cost nothing here
         """Return the newest picture, each at its time; see `VideoStream.next`.
 
         While the screen stands still, the pictures that follow each other share one bytes object.

@@ -90,6 +90,8 @@ class Frame:
     grab_end: float
     on_release: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
     colour: Colour = Colour()
+    unchanged_before: int = 0
+    """How many captured pictures were left out before this one, because they looked like the one before."""
 
     def release(self) -> None:
         """Give the buffer back to whoever captured it."""

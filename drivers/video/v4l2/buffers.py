@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import math
 import mmap
 import time
 from collections.abc import Callable
@@ -20,8 +21,15 @@ from drivers.errors import DriverError
 from drivers.video.frame import Frame, PixelFormat
 from drivers.video.v4l2 import uapi
 from drivers.video.v4l2.device import PictureFormat
-from drivers.video.v4l2.formats import PIXEL_FORMATS, frame_bytes
+from drivers.video.v4l2.formats import PIXEL_FORMATS, RateLimit, frame_bytes
 from drivers.video.v4l2.node import Node, node_errors
+
+try:
+    from drivers.video.v4l2 import _watch
+except ImportError:
+    CAN_WATCH = False
+else:
+    CAN_WATCH = True
 
 WANTED_BUFFERS: Final = 6
 """Two that the reader borrows (the last picture and the one it works on), one that waits for it, and three
@@ -29,6 +37,9 @@ for the driver: one being filled, and two behind it so that a late wake-up of ou
 
 FEWEST_BUFFERS: Final = 4
 """With fewer, the driver would have none to fill while a reader has two and one waits."""
+
+SHOW_AFTER_S: Final = 0.25
+"""So long pictures that look the same are left out, so that nobody takes them for older than they are."""
 
 # What the kernel means by these when it starts a stream (VIDIOC_STREAMON); its own words, "No space left on
 # device" and "Broken pipe", send people to look for something else.
@@ -51,6 +62,38 @@ class Filled:
     dequeued_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What has come of waiting for a change.
+
+    *filled* is None if there was none. *sequence* is the number of the last picture, and the others count
+    those that looked the same, that were lost before us, and that were above the rate limit.
+    """
+
+    filled: Filled | None
+    sequence: int | None
+    unchanged: int
+    missed: int
+    limited: int
+
+
+def _filled(  # noqa: PLR0917 - in the order in which the extension tells them
+    index: int, start: int, used_bytes: int, sequence: int, flags: int, stamp_s: float, now_s: float
+) -> Filled:
+    monotonic = flags & uapi.BUF_FLAG_TIMESTAMP_MASK == uapi.BUF_FLAG_TIMESTAMP_MONOTONIC
+    return Filled(
+        index=index,
+        start=start,
+        used_bytes=used_bytes - start,
+        sequence=sequence,
+        error=bool(flags & uapi.BUF_FLAG_ERROR),
+        # Other clocks than the monotonic one cannot be compared with ours; and a driver that computes its
+        # times from an ideal rate may be ahead of the clock.
+        time_s=min(stamp_s, now_s) if monotonic else now_s,
+        dequeued_s=now_s,
+    )
+
+
 class Buffers:
     """One set of mapped buffers, from its allocation to `retire`."""
 
@@ -59,7 +102,7 @@ class Buffers:
         self._type = buffer_type
         self._multiplanar = buffer_type == uapi.BUF_TYPE_CAPTURE_MPLANE
         self._maps: dict[int, mmap.mmap] = {}
-        self._lent: set[int] = set()
+        self._lent: dict[int, Frame] = {}
         self._live = True
         self.picture = picture
         # Structures for the two requests that are made for each picture, used again and again.
@@ -98,7 +141,7 @@ class Buffers:
     def retire(self) -> None:
         """Give up the set: from now on a returned frame ends its mapping, and is not queued again."""
         self._live = False
-        for index in set(self._maps) - self._lent:
+        for index in set(self._maps) - self._lent.keys():
             self._unmap(index)
 
     def stop(self) -> None:
@@ -119,21 +162,55 @@ class Buffers:
                 return None
             with node_errors(self._node, "waiting for a picture"):
                 raise
-        now_s = time.monotonic()
-        monotonic = buffer.flags & uapi.BUF_FLAG_TIMESTAMP_MASK == uapi.BUF_FLAG_TIMESTAMP_MONOTONIC
-        start = planes[0].data_offset if self._multiplanar else 0
-        used = planes[0].bytesused if self._multiplanar else buffer.bytesused
-        return Filled(
-            index=buffer.index,
-            start=start,
-            used_bytes=used - start,
-            sequence=buffer.sequence,
-            error=bool(buffer.flags & uapi.BUF_FLAG_ERROR),
-            # Other clocks than the monotonic one cannot be compared with ours; and a driver that computes
-            # its times from an ideal rate may be ahead of the clock.
-            time_s=min(buffer.timestamp_s + buffer.timestamp_us / 1e6, now_s) if monotonic else now_s,
-            dequeued_s=now_s,
+        return _filled(
+            buffer.index,
+            planes[0].data_offset if self._multiplanar else 0,
+            planes[0].bytesused if self._multiplanar else buffer.bytesused,
+            buffer.sequence,
+            buffer.flags,
+            buffer.timestamp_s + buffer.timestamp_us / 1e6,
+            time.monotonic(),
         )
+
+    def wait_for_change(
+        self, last: Frame, stop_fd: int, *, sequence: int | None, limit: RateLimit, silence_s: float
+    ) -> Watched:
+        """Give pictures that look like *last* back to the driver at once, until one does not (blocking).
+
+        Also ends with a damaged picture, with any picture after `SHOW_AFTER_S`, after *silence_s* without
+        one, and when *stop_fd* becomes readable. *last* is a picture of this set that somebody still has;
+        *limit* is carried on. Raises DriverError.
+        """
+        picture = self.picture
+        maps = tuple(self._maps[index] for index in range(len(self._maps)))
+        with node_errors(self._node, "waiting for a change"):
+            found, reached, unchanged, missed, limited, due_s = _watch.wait_for_change(
+                self._node.fileno(),
+                stop_fd,
+                self._type,
+                self._multiplanar,
+                maps,
+                self.picture_bytes,
+                last.data,
+                picture.width,
+                picture.height,
+                picture.stride_bytes,
+                self._pixel_format,
+                -1 if sequence is None else sequence,
+                limit.period_s,
+                math.nan if limit.due_s is None else limit.due_s,
+                SHOW_AFTER_S,
+                silence_s,
+            )
+        limit.due_s = None if math.isnan(due_s) else due_s
+        filled = None if found is None else _filled(*found)
+        return Watched(filled, None if reached < 0 else reached, unchanged, missed, limited)
+
+    def watchable(self, last: Frame | None) -> int | None:
+        """Return the buffer of *last*, which a reader has, if `wait_for_change` can compare with it."""
+        if not CAN_WATCH or self._pixel_format is PixelFormat.JPEG:
+            return None
+        return next((index for index, frame in self._lent.items() if frame is last), None)
 
     def requeue(self, index: int) -> None:
         """Give a buffer to the driver again. Does not block. Raises DriverError."""
@@ -144,9 +221,10 @@ class Buffers:
                 with node_errors(self._node, "queueing a buffer"):
                     raise
 
-    def lend(self, filled: Filled, returned: Callable[[], None]) -> Frame:
+    def lend(self, filled: Filled, returned: Callable[[], None], *, unchanged_before: int = 0) -> Frame:
         """Return the picture in a filled buffer; *returned* is called once, when the reader gives it back.
 
+        *unchanged_before* is told with it (`Frame.unchanged_before`).
         The frame's `release` must be called in the task's own thread; calling it twice has no effect.
         """
         index, picture = filled.index, self.picture
@@ -155,7 +233,6 @@ class Buffers:
         length = filled.used_bytes if compressed else self.picture_bytes
         view = whole[filled.start : filled.start + length]
         whole.release()
-        self._lent.add(index)
         lent = True
 
         def on_release() -> None:
@@ -167,12 +244,12 @@ class Buffers:
             # the middle of reading (an export of the view exists), its own view stays usable.
             with contextlib.suppress(BufferError):
                 view.release()
-            self._lent.discard(index)
+            self._lent.pop(index, None)
             if not self._live:
                 self._unmap(index)
             returned()
 
-        return Frame(
+        self._lent[index] = frame = Frame(
             data=view,
             width=picture.width,
             height=picture.height,
@@ -182,7 +259,9 @@ class Buffers:
             grab_end=filled.dequeued_s,
             on_release=on_release,
             colour=picture.colour,
+            unchanged_before=unchanged_before,
         )
+        return frame
 
     @property
     def count(self) -> int:

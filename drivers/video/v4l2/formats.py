@@ -159,15 +159,17 @@ class RateLimit:
     _EARLY: Final = 0.1
 
     def __init__(self, max_fps: float) -> None:
-        self._period_s = 1 / max_fps if max_fps else 0.0
-        self._due_s: float | None = None
+        self.period_s = 1 / max_fps if max_fps else 0.0
+        """From one frame to the next; 0 without a limit."""
+        self.due_s: float | None = None
+        """When the next frame is due, None before the first."""
 
     def admits(self, time_s: float) -> bool:
         """Whether the frame captured at *time_s* is to be kept; times are those of one clock and ascend."""
-        if self._due_s is None or time_s >= self._due_s + self._period_s:
-            self._due_s = time_s + self._period_s
+        if self.due_s is None or time_s >= self.due_s + self.period_s:
+            self.due_s = time_s + self.period_s
             return True
-        if time_s < self._due_s - self._EARLY * self._period_s:
+        if time_s < self.due_s - self._EARLY * self.period_s:
             return False
-        self._due_s += self._period_s
+        self.due_s += self.period_s
         return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -21,10 +21,11 @@ from drivers.ports import NoSignal
 from drivers.readiness import PriorityReadiness
 from drivers.video.frame import Frame
 from drivers.video.v4l2 import device
-from drivers.video.v4l2.buffers import Buffers, Filled
+from drivers.video.v4l2.buffers import Buffers, Filled, Watched
 from drivers.video.v4l2.capture import Capture, stop_quietly
 from drivers.video.v4l2.formats import RateLimit
 from drivers.video.v4l2.node import CLOSE_DEADLINE_S
+from drivers.video.v4l2.stop_signal import StopSignal
 
 NO_SIGNAL_POLL_S: Final = 0.5
 """How often a missing signal is looked for; some drivers send no events when it comes."""
@@ -57,6 +58,8 @@ class _Counters:
     """With less than a whole picture; of JPEG, empty."""
     missed: int = 0
     """Lost before us: gaps in the driver's numbering."""
+    unchanged: int = 0
+    """Left out because they looked like the one before."""
     starts: int = 0
     """How many times the device was set up."""
 
@@ -76,6 +79,11 @@ class V4l2Stream:
         self._told: NoSignal | None = None
         self._failure: DriverError | None = None
         self._news = trio.Event()
+        # The picture that the waiting reader compares with, and how many were left out since it got it.
+        self._unlike: Frame | None = None
+        self._unchanged = 0
+        self._watched: int | None = None
+        self._watch_limiter = trio.CapacityLimiter(1)
         self._has_events = False
         # What makes the running task look anew: an event of the device, or a request to pause.
         self._changed = False
@@ -84,9 +92,19 @@ class V4l2Stream:
         self._stopped = trio.Event()
         self._resumed = trio.Event()
 
-    async def next(self) -> Frame | NoSignal:
+    async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:
         """Wait for a newer picture or a change of the signal; see `drivers.ports.VideoStream.next`."""
         await trio.lowlevel.checkpoint()
+        self._unlike = unlike
+        if unlike is not None and self._watched is None and self._waiting is not None:
+            # Whoever waits for any picture shall wait for another one.
+            self._waiting.cancel()
+        try:
+            return await self._next()
+        finally:
+            self._unlike = None
+
+    async def _next(self) -> Frame | NoSignal:
         while True:
             if self._failure is not None:
                 raise self._failure
@@ -97,8 +115,11 @@ class V4l2Stream:
                 filled, self._newest = self._newest, None
                 self._told = None
                 self._counters.pictures += 1
+                unchanged, self._unchanged = self._unchanged, 0
                 return self._buffers.lend(
-                    filled, functools.partial(self._give_back, self._buffers, filled.index)
+                    filled,
+                    functools.partial(self._give_back, self._buffers, filled.index),
+                    unchanged_before=unchanged,
                 )
             self._news = trio.Event()
             await self._news.wait()
@@ -209,9 +230,9 @@ class V4l2Stream:
         """Keep the newest picture until something has changed."""
         capture, silent_since = self._capture, trio.current_time()
         checked = silent_since
-        while not await self._wait(SILENCE_S, capture.video.fileno()):
+        while not await self._wait_for_picture(capture.video.fileno()):
             now = trio.current_time()
-            if self._drain():
+            if self._drain() or self._newest is not None:
                 silent_since = now
                 if self._has_events:
                     # As long as it sends pictures, it tells of the signal by itself.
@@ -226,6 +247,49 @@ class V4l2Stream:
                 self._tell(NoSignal(NO_PICTURES if capture.timings is None else STUCK))
                 if now - silent_since >= RESTART_SILENT_S:
                     return
+
+    async def _wait_for_picture(self, fd: int) -> bool:
+        """Wait for pictures, or for one that the reader wants to see; whether something else has changed."""
+        buffers, unlike = self._buffers, self._unlike
+        index = None if buffers is None or self._newest is not None else buffers.watchable(unlike)
+        if buffers is None or unlike is None or index is None:
+            return await self._wait(SILENCE_S, fd)
+        watch = functools.partial(
+            buffers.wait_for_change,
+            unlike,
+            sequence=self._sequence,
+            limit=self._limit,
+            silence_s=SILENCE_S,
+        )
+        watched: Watched | None = None
+        with closing(StopSignal()) as stop, trio.CancelScope() as self._waiting:
+            if not self._changed:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(stop.set_when_cancelled)
+                    self._watched = index
+                    # Not to be abandoned: it works on our buffers. It returns as soon as it is told to stop.
+                    watched = await trio.to_thread.run_sync(watch, stop.fd, limiter=self._watch_limiter)
+                    nursery.cancel_scope.cancel()
+        self._watched = None
+        if watched is not None:
+            self._take_watched(watched, buffers)
+        return self._changed
+
+    def _take_watched(self, watched: Watched, buffers: Buffers) -> None:
+        self._sequence = watched.sequence
+        self._unchanged += watched.unchanged
+        self._counters.unchanged += watched.unchanged
+        self._counters.missed += watched.missed
+        self._counters.limited += watched.limited
+        filled = watched.filled
+        if filled is None:
+            return
+        # Its number has been looked at already.
+        self._sequence = None
+        if self._is_whole(filled, buffers.picture_bytes):
+            self._keep(filled, buffers, admitted=True)
+        else:
+            buffers.requeue(filled.index)
 
     def _drain(self) -> bool:
         """Take all filled buffers and keep the newest whole picture; whether there was one."""
@@ -263,8 +327,8 @@ class V4l2Stream:
             return False
         return True
 
-    def _keep(self, filled: Filled, buffers: Buffers) -> None:
-        if not self._limit.admits(filled.time_s):
+    def _keep(self, filled: Filled, buffers: Buffers, *, admitted: bool = False) -> None:
+        if not admitted and not self._limit.admits(filled.time_s):
             self._counters.limited += 1
             buffers.requeue(filled.index)
             return
@@ -276,6 +340,9 @@ class V4l2Stream:
         self._news.set()
 
     def _give_back(self, buffers: Buffers, index: int) -> None:
+        if index == self._watched and self._waiting is not None:
+            # Nothing is compared any more with a picture that nobody has.
+            self._waiting.cancel()
         try:
             buffers.requeue(index)
         except DriverError as exc:

@@ -24,10 +24,15 @@ UNWANTED_INTERVAL_S: Final = 1.0
 
 
 class JpegStage:
-    """Makes `frames`; *is_wanted* tells whether anybody takes them."""
+    """Makes `frames`.
 
-    def __init__(self, is_wanted: Callable[[], bool]) -> None:
+    *is_wanted* tells whether anybody takes them, *is_hurried* whether somebody waits for one that is captured
+    just now, whatever it looks like.
+    """
+
+    def __init__(self, is_wanted: Callable[[], bool], is_hurried: Callable[[], bool] = lambda: False) -> None:
         self._is_wanted = is_wanted
+        self._hurried = is_hurried
         self._encoder = JpegEncoder()
         # The encoder serves one call at a time, and a frame that waits for it would not be the newest.
         self._limiter = trio.CapacityLimiter(1)
@@ -79,6 +84,11 @@ class JpegStage:
         self.forget()
         self._last = frame
         self.grabbed.publish((frame.grab_begin, frame.grab_end))
+
+    @property
+    def comparable(self) -> Frame | None:
+        """The last captured picture, if it is the one that is shown and nobody waits for a fresh one."""
+        return None if self._hurried() else self._last
 
     def holds(self, frame: Frame) -> bool:
         """Whether *frame* is the one that is kept for comparison."""

@@ -86,8 +86,10 @@ class Pipeline:
             self._jpeg.forget()
 
     async def _next(self, stream: VideoStream, deadline_s: float) -> Frame | NoSignal:
+        # Other encoders than JPEG may have use for a picture that looks the same.
+        nobody_else = not any(stage.wanted for stage in self._others)
         with trio.move_on_after(deadline_s) as scope:
-            item = await stream.next()
+            item = await stream.next(self._jpeg.comparable if nobody_else else None)
         if scope.cancelled_caught:
             raise DeviceTimeoutError(f"{self._source.name} gave no picture for {deadline_s:.1f} s")
         return item
@@ -103,7 +105,8 @@ class Pipeline:
             await self._show_reason(item.reason)
             return
         self.reason_picture = None
-        self.captured.tick(trio.current_time())
+        self.captured.tick(trio.current_time(), 1 + item.unchanged_before)
+        self._jpeg.unchanged_frames += item.unchanged_before
         await self._give(item, online=True)
         damaged_in_a_row, damage = self._jpeg.damage
         if damaged_in_a_row:

@@ -13,11 +13,11 @@ class RateMeter:
         self.total = 0
         """Events since the start."""
 
-    def tick(self, now: float) -> None:
-        """Count one event."""
+    def tick(self, now: float, count: int = 1) -> None:
+        """Count one event, or several."""
         self._roll(now)
-        self._count += 1
-        self.total += 1
+        self._count += count
+        self.total += count
 
     def per_second(self, now: float) -> int:
         """Return the count of the last completed second."""

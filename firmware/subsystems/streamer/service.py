@@ -82,7 +82,7 @@ class StreamerService:
         self.jpeg_sink = Audience()
         """Who takes JPEG frames elsewhere than by MJPEG: clients of the media socket."""
         self._snapshots = Audience()
-        self._jpeg = JpegStage(self._jpeg_wanted)
+        self._jpeg = JpegStage(self._jpeg_wanted, lambda: self._snapshots.count.value > 0)
         self.h264 = H264Stage(self._reason_picture) if self._parameters.features.h264 else None
         """The H.264 encoder, None without that feature."""
         self._pipeline = Pipeline(source, self._jpeg, [] if self.h264 is None else [self.h264])

@@ -36,7 +36,7 @@ class Source:
     async def open(self, *, max_fps: int, size: tuple[int, int] | None = None) -> AsyncIterator[Source]:
         yield self
 
-    async def next(self) -> Frame | NoSignal:
+    async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:
         await trio.sleep(PERIOD_S)
         if self.failure is not None:
             raise self.failure

@@ -58,7 +58,7 @@ class Screen:
                 await trio.sleep(self.close_s)
             self._open = False
 
-    async def next(self) -> Frame | NoSignal:
+    async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:
         await trio.sleep(self._interval_s)
         if self.stalled:
             await trio.sleep_forever()
