@@ -47,4 +47,4 @@ for extension in (_i420, _jpeg):
     drivers/video/tests/test_jpeg_changes.py drivers/video/tests/test_jpeg_same.py \
     drivers/video/tests/test_jpeg_threads.py \
     drivers/video/tests/test_mjpeg_repair.py drivers/video/tests/test_mjpeg_decode.py \
-    drivers/video/tests/test_i420.py
+    drivers/video/tests/test_i420.py drivers/video/v4l2/tests/test_watch.py

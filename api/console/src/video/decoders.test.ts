@@ -171,7 +171,7 @@ describe("H.264", () => {
     }
     decoder.push(frame(2));
     expect(fake?.state).toBe("closed");
-    expect(log).toEqual(["key frame"]);
+    expect(log).toEqual(["Error: the decoder cannot keep up", "key frame"]);
     decoder.push(frame(3, true));
     expect(FakeDecoder.all[1]?.chunks).toHaveLength(1);
   });

@@ -99,8 +99,7 @@ export class H264Decoder implements Decoder {
 
   push(frame: EncodedFrame): void {
     if (this.#decoder !== null && this.#decoder.decodeQueueSize > BACKLOG_LIMIT) {
-      this.#startOver();
-      this.#events.onKeyFrameNeeded();
+      this.#failed(new Error("the decoder cannot keep up"));
     }
     if (!frame.key && !this.#decodable) {
       return;

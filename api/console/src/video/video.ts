@@ -51,6 +51,8 @@ export class Video {
   #running = false;
   #h264Failures = 0;
   #socketFailures = 0;
+  /** Counts offers and losses, so that an answer that comes late is recognised. */
+  #turn = 0;
 
   constructor(options: MjpegOptions) {
     this.#options = options;
@@ -141,6 +143,7 @@ export class Video {
   }
 
   #stop(): void {
+    this.#turn++;
     this.#socket.close();
     this.#endDecoder();
     this.#painter.clear();
@@ -151,10 +154,11 @@ export class Video {
   }
 
   async #offered(offer: Offer): Promise<void> {
+    const mine = ++this.#turn;
     const codec = codecOf(offer);
     const webCodecs = hasWebCodecs();
     const h264 = codec !== null && webCodecs ? await canDecode(codec) : null;
-    if (!this.#running) {
+    if (mine !== this.#turn) {
       return;
     }
     const choice = chooseTransport(offer, {
@@ -189,6 +193,7 @@ export class Video {
   }
 
   #lost(delivered: boolean): void {
+    this.#turn++;
     this.#endDecoder();
     this.#socketFailures = delivered ? 0 : this.#socketFailures + 1;
     if (this.#socketFailures === SOCKET_FAILURES_LIMIT) {
