@@ -111,6 +111,10 @@ class EmulatedPc:
             # Ends all calls in progress with DeviceGoneError.
             self.faults.attach(False)
 
+    def set_mode(self, width_px: int, height_px: int) -> None:
+        """Have the target change its resolution, as its own command `mode` does."""
+        self._machine.set_mode(width_px, height_px)
+
     def _reset_pressed(self, level: bool) -> None:
         if level:
             self._machine.reset()
