@@ -7,6 +7,8 @@ docs/performance.md has the method.
 from __future__ import annotations
 
 import argparse
+import http.client
+import random
 import socket
 import subprocess
 import sys
@@ -25,6 +27,10 @@ SIZES: Final = ("1280x720", "1920x1080")
 CLIENTS: Final = (1, 4, 16)
 SETTLE_S: Final = 2.0
 START_DEADLINE_S: Final = 30.0
+# With its answers more than the screen has.
+LINE_COLUMNS: Final = 130
+LINES: Final = 30
+TYPING_DEADLINE_S: Final = 60.0
 MEMORY_INTERVAL_S: Final = 5.0
 # Not what a client has in flight, but what the kernel keeps for one that does not read.
 STALLED_BUFFER_BYTES: Final = 4096
@@ -59,7 +65,22 @@ def _streaming(size: str, *, motion: bool = True) -> Iterator[BenchAppliance]:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.1)
+        _fill(appliance)
         yield appliance
+
+
+def _fill(appliance: BenchAppliance) -> None:
+    """Type until the screen is full of text."""
+    rng = random.Random(7)
+    line = "".join(rng.choices("etaoinshrdlucmfwyp    ", k=LINE_COLUMNS)).strip()
+    text = "\n".join(line[number:] + line[:number] for number in range(LINES)) + "\n"
+    connection = http.client.HTTPConnection(appliance.host, appliance.port, timeout=TYPING_DEADLINE_S)
+    connection.request("POST", "/api/hid/print?limit=0", text, CREDENTIALS)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise RuntimeError(f"expected the text to be typed, got {answer.status}: {body[:200]!r}")
 
 
 def _client(appliance: BenchAppliance, *, keep_heads: bool = False) -> MjpegClient:

@@ -143,7 +143,8 @@ def reference(size: tuple[int, int], rate_hz: int, directory: Path, *, static: b
         *("ustreamer", "--device", "/dev/video0", "--host", "127.0.0.1", "--port", str(port)),
         *("--format", "YUYV", "--resolution", f"{width}x{height}", "--dv-timings", "--persistent"),
         *("--encoder", "CPU", "--quality", str(QUALITY), "--desired-fps", str(rate_hz), "--tcp-nodelay"),
-        *(("--drop-same-frames", "30") if static else ()),
+        # One of the same pictures a second goes out in any case, as from the appliance.
+        *(("--drop-same-frames", str(rate_hz)) if static else ()),
     ]
     log = directory / "reference.log"
     with _process(command, log) as process:
