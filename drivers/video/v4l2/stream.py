@@ -96,7 +96,8 @@ class V4l2Stream:
         """Wait for a newer picture or a change of the signal; see `drivers.ports.VideoStream.next`."""
         await trio.lowlevel.checkpoint()
         self._unlike = unlike
-        if unlike is not None and self._watched is None and self._waiting is not None:
+        watchable = self._buffers is not None and self._buffers.watchable(unlike) is not None
+        if watchable and self._watched is None and self._waiting is not None:
             # Whoever waits for any picture shall wait for another one.
             self._waiting.cancel()
         try:
@@ -254,14 +255,16 @@ class V4l2Stream:
         index = None if buffers is None or self._newest is not None else buffers.watchable(unlike)
         if buffers is None or unlike is None or index is None:
             return await self._wait(SILENCE_S, fd)
-        watch = functools.partial(
-            buffers.wait_for_change,
-            unlike,
-            sequence=self._sequence,
-            limit=self._limit,
-            silence_s=SILENCE_S,
-        )
-        watched: Watched | None = None
+
+        def watch(stop_fd: int) -> Watched | DriverError:
+            try:
+                return buffers.wait_for_change(
+                    unlike, stop_fd, sequence=self._sequence, limit=self._limit, silence_s=SILENCE_S
+                )
+            except DriverError as exc:
+                return exc  # raised below, outside of the nursery's group
+
+        watched: Watched | DriverError | None = None
         with closing(StopSignal()) as stop, trio.CancelScope() as self._waiting:
             if not self._changed:
                 async with trio.open_nursery() as nursery:
@@ -271,6 +274,8 @@ class V4l2Stream:
                     watched = await trio.to_thread.run_sync(watch, stop.fd, limiter=self._watch_limiter)
                     nursery.cancel_scope.cancel()
         self._watched = None
+        if isinstance(watched, DriverError):
+            raise watched
         if watched is not None:
             self._take_watched(watched, buffers)
         return self._changed

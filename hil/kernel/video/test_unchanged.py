@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import pytest
 import trio
 from peers import vivid as peer
 
+from drivers.errors import DriverError
 from drivers.ports import NoSignal
 from drivers.video.frame import Frame
 from drivers.video.v4l2.source import V4l2Source
@@ -123,4 +125,25 @@ async def test_the_device_can_be_had_meanwhile_and_whoever_waits_can_leave(
             item = await stream.next(frame)
             assert isinstance(item, Frame)
             item.release()
+        frame.release()
+
+
+async def test_a_device_that_is_pulled_meanwhile_is_a_fault(vivid: peer.Vivid, source: V4l2Source) -> None:
+    vivid.pattern(peer.Pattern.RED)
+    async with source.open(max_fps=0) as stream:
+        frame = await first(stream)
+        vivid.disconnect()
+        with trio.fail_after(DEADLINE_S), pytest.raises(DriverError):
+            await watch_on(stream, frame)
+
+
+async def watch_on(stream: Any, frame: Frame) -> None:
+    """Take one picture after the other, for ever."""
+    try:
+        while True:
+            following = await stream.next(frame)
+            assert isinstance(following, Frame)
+            frame.release()
+            frame = following
+    finally:
         frame.release()
