@@ -227,8 +227,12 @@ class VideoStream(Protocol):
         DriverError when the capture fails.
 
         *unlike* is the last picture, which the caller still has: the stream may leave out those that look the
-        same (`Frame.unchanged_before`), for a quarter of a second at a time.
+        same (`Frame.unchanged_before`), for half a second at a time.
         """
+        ...
+
+    def hurry(self) -> None:
+        """Let a `next` that waits for a picture unlike the last one take any from now on."""
         ...
 
 

@@ -227,6 +227,9 @@ class CaptureStream:
         self._signal_version = -1
         self._had_signal = True
 
+    def hurry(self) -> None:
+        """Do nothing: every picture is given."""
+
     async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:  # noqa: ARG002 - changes cost nothing here
         """Wait for the next picture or a change of the signal; see `drivers.ports.VideoStream.next`."""
         return await self._gate.call(self._next, repeatable=True)

@@ -270,6 +270,9 @@ class QemuVideoStream:
         self._due = trio.current_time()
         self._last: _Picture | NoSignal | None = None
 
+    def hurry(self) -> None:
+        """Do nothing: every picture is given."""
+
     async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:  # noqa: ARG002 - changes cost nothing here
         """Return the newest picture, each at its time; see `VideoStream.next`.
 

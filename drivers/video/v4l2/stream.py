@@ -105,6 +105,12 @@ class V4l2Stream:
         finally:
             self._unlike = None
 
+    def hurry(self) -> None:
+        """Take any picture from now on; see `drivers.ports.VideoStream.hurry`."""
+        self._unlike = None
+        if self._watched is not None and self._waiting is not None:
+            self._waiting.cancel()
+
     async def _next(self) -> Frame | NoSignal:
         while True:
             if self._failure is not None:

@@ -42,9 +42,13 @@ class H264Frame:
 class H264Stage:
     """Encodes while `run` runs and somebody listens."""
 
-    def __init__(self, still: Callable[[], Frame | None]) -> None:
-        """*still* returns the picture that is shown instead of a captured one, and does not come again."""
+    def __init__(self, still: Callable[[], Frame | None], hurry: Callable[[], None] = lambda: None) -> None:
+        """*still* returns the picture that is shown instead of a captured one, and does not come again.
+
+        *hurry* asks for a captured picture soon, also of a screen that stands still.
+        """
         self._still = still
+        self._hurry = hurry
         self._encoder = H264Encoder(self._encoded)
         self._feeds: set[H264Feed] = set()
         self._newcomers = trio.Event()
@@ -96,6 +100,7 @@ class H264Stage:
         feed = H264Feed(self.request_key_frame)
         self._feeds.add(feed)
         self._newcomers.set()
+        self._hurry()
         try:
             with self.audience.joined():
                 yield feed

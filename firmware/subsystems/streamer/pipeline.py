@@ -21,7 +21,7 @@ from drivers.video.frame import Frame
 from drivers.video.text import banner_picture
 from firmware.core.cell import Cell
 from firmware.subsystems.streamer.jpeg_stage import JpegStage
-from firmware.subsystems.streamer.rate import RateMeter
+from firmware.subsystems.streamer.rate import SpacedRate
 from firmware.subsystems.streamer.stages import EncodingStage
 
 # The size of a rendered "no signal" picture before a first real one has shown what clients are used to.
@@ -57,7 +57,8 @@ class Pipeline:
         self._jpeg = jpeg
         self._others = tuple(others)
         self.signal: Cell[Signal] = Cell(Signal(*DEFAULT_SIZE, online=False))
-        self.captured = RateMeter()
+        self.captured = SpacedRate()
+        self._stream: VideoStream | None = None
         self.reason_picture: Frame | None = None
         """What is shown instead of a picture, None while there are pictures."""
 
@@ -73,6 +74,7 @@ class Pipeline:
             async with self._source.open(max_fps=max_fps, size=size) as stream:
                 stall_s = STALLED_CAPTURE_S + (1 / max_fps if max_fps else 0.0)
                 item = await self._next(stream, stall_s)
+                self._stream = stream
                 task_status.started()
                 while True:
                     await self._take(item)
@@ -83,7 +85,13 @@ class Pipeline:
             await self._show_reason(reason)
             raise
         finally:
+            self._stream = None
             self._jpeg.forget()
+
+    def hurry(self) -> None:
+        """Have the next picture soon, whatever it looks like."""
+        if self._stream is not None:
+            self._stream.hurry()
 
     async def _next(self, stream: VideoStream, deadline_s: float) -> Frame | NoSignal:
         # Other encoders than JPEG may have use for a picture that looks the same.

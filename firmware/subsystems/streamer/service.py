@@ -83,7 +83,7 @@ class StreamerService:
         """Who takes JPEG frames elsewhere than by MJPEG: clients of the media socket."""
         self._snapshots = Audience()
         self._jpeg = JpegStage(self._jpeg_wanted, lambda: self._snapshots.count.value > 0)
-        self.h264 = H264Stage(self._reason_picture) if self._parameters.features.h264 else None
+        self.h264 = H264Stage(self._reason_picture, self._hurry) if self._parameters.features.h264 else None
         """The H.264 encoder, None without that feature."""
         self._pipeline = Pipeline(source, self._jpeg, [] if self.h264 is None else [self.h264])
         self._wishes = Cell(0)
@@ -115,6 +115,9 @@ class StreamerService:
 
     def _reason_picture(self) -> Frame | None:
         return self._pipeline.reason_picture
+
+    def _hurry(self) -> None:
+        self._pipeline.hurry()
 
     def _jpeg_wanted(self) -> bool:
         audiences = (self.clients, self.jpeg_sink, self._snapshots)
@@ -310,6 +313,7 @@ class StreamerService:
             raise UnavailableError("the streamer is not running; open a session with stream=1 first")
         deadline_s, grabbed = self._config.snapshot_timeout, self._jpeg.grabbed
         with self._snapshots.joined(), trio.move_on_after(deadline_s) as scope:
+            self._hurry()
             while grabbed.value[0] < asked_at and self._pipeline.signal.value.online:
                 await grabbed.wait_newer(grabbed.version)
         if scope.cancelled_caught:

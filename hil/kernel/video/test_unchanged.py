@@ -12,6 +12,7 @@ from peers import vivid as peer
 from drivers.errors import DriverError
 from drivers.ports import NoSignal
 from drivers.video.frame import Frame
+from drivers.video.v4l2 import buffers
 from drivers.video.v4l2.source import V4l2Source
 
 DEADLINE_S = 30.0
@@ -90,6 +91,35 @@ async def test_a_picture_that_is_given_back_meanwhile_ends_the_comparison(
 async def give_back_soon(frame: Frame) -> None:
     await trio.sleep(0.05)
     frame.release()
+
+
+async def test_whoever_is_in_a_hurry_gets_any_picture(
+    vivid: peer.Vivid, source: V4l2Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffers, "SHOW_AFTER_S", 1000.0)
+    vivid.pattern(peer.Pattern.RED)
+    async with source.open(max_fps=0) as stream:
+        frame = await first(stream)
+        # One that has come meanwhile is fetched first: then nothing but a change would end the wait.
+        with trio.move_on_after(0.5):
+            while isinstance(following := await stream.next(frame), Frame):
+                frame.release()
+                frame = following
+
+        async def keep_hurrying() -> None:
+            while True:
+                stream.hurry()
+                await trio.sleep(0.05)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_hurrying)
+            with trio.fail_after(DEADLINE_S):
+                following = await stream.next(frame)
+            nursery.cancel_scope.cancel()
+        assert isinstance(following, Frame)
+        assert bytes(following.data) == bytes(frame.data)
+        frame.release()
+        following.release()
 
 
 async def test_a_signal_that_goes_is_told_while_nothing_changes(

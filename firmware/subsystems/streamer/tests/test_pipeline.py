@@ -28,6 +28,8 @@ class Source:
         self.lent: set[int] = set()
         self.most_lent = 0
         self.given = 0
+        self.hurried = 0
+        self.unlike: list[Frame | None] = []
         self.no_signal_next = False
         self.failure: DriverError | None = None
         self.jpeg: Callable[[int], bytes] | None = None
@@ -36,7 +38,11 @@ class Source:
     async def open(self, *, max_fps: int, size: tuple[int, int] | None = None) -> AsyncIterator[Source]:
         yield self
 
+    def hurry(self) -> None:
+        self.hurried += 1
+
     async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:
+        self.unlike.append(unlike)
         await trio.sleep(PERIOD_S)
         if self.failure is not None:
             raise self.failure
@@ -187,3 +193,17 @@ async def test_a_source_of_damaged_pictures_only_is_told(mock_clock: MockClock) 
         while not pipeline.signal.value.online:
             await pipeline.signal.wait_newer(pipeline.signal.version)
         assert jpeg.frames.value.online
+
+
+async def test_only_jpeg_has_no_use_for_a_picture_that_looks_the_same(mock_clock: MockClock) -> None:
+    source, reader = Source(), SlowReader(0)
+    reader.wanted = False
+    async with running(mock_clock, source, reader) as (pipeline, jpeg):
+        await trio.sleep(1)
+        assert source.unlike[-1] is not None
+        assert jpeg.holds(source.unlike[-1])
+        pipeline.hurry()
+        assert source.hurried == 1
+        reader.wanted = True
+        await trio.sleep(1)
+        assert source.unlike[-1] is None

@@ -38,6 +38,7 @@ class Screen:
         self.opened = 0
         self.released = 0
         self.taken = 0
+        self.hurried = 0
         self.close_s = 0.0
         self.size = (64, 48)
         self.stalled = False
@@ -57,6 +58,9 @@ class Screen:
             with trio.CancelScope(shield=True):
                 await trio.sleep(self.close_s)
             self._open = False
+
+    def hurry(self) -> None:
+        self.hurried += 1
 
     async def next(self, unlike: Frame | None = None) -> Frame | NoSignal:
         await trio.sleep(self._interval_s)
