@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import pytest
@@ -88,6 +87,13 @@ async def test_a_picture_that_is_given_back_meanwhile_ends_the_comparison(
             assert source.statistics()["lent"] == 0
 
 
+async def take_one(stream: Any, frame: Frame) -> None:
+    """Wait for one, and give it back: one that nobody gives back keeps the driver in use."""
+    item = await stream.next(frame)
+    if isinstance(item, Frame):
+        item.release()
+
+
 async def give_back_soon(frame: Frame) -> None:
     await trio.sleep(0.05)
     frame.release()
@@ -144,7 +150,7 @@ async def test_the_device_can_be_had_meanwhile_and_whoever_waits_can_leave(
     async with source.open(max_fps=0) as stream:
         frame = await first(stream)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(functools.partial(stream.next, frame))
+            nursery.start_soon(take_one, stream, frame)
             await trio.sleep(0.05)
             async with source.paused():
                 pass
