@@ -227,7 +227,7 @@ class VideoStream(Protocol):
         DriverError when the capture fails.
 
         *unlike* is the last picture, which the caller still has: the stream may leave out those that look the
-        same (`Frame.unchanged_before`), for half a second at a time.
+        same (`Frame.unchanged_before`), for a second at a time.
         """
         ...
 

@@ -38,7 +38,7 @@ for the driver: one being filled, and two behind it so that a late wake-up of ou
 FEWEST_BUFFERS: Final = 4
 """With fewer, the driver would have none to fill while a reader has two and one waits."""
 
-SHOW_AFTER_S: Final = 0.5
+SHOW_AFTER_S: Final = 1.0
 """So long pictures that look the same are left out, so that nobody takes them for older than they are."""
 
 # What the kernel means by these when it starts a stream (VIDIOC_STREAMON); its own words, "No space left on
