@@ -81,15 +81,17 @@ async def test_lock_leds_of_the_target_arrive(board: Board, view: TargetView) ->
                     pass
 
 
-async def test_presses_are_as_long_as_asked(board: Board, view: TargetView) -> None:
+async def test_a_press_is_short_or_long_as_asked(board: Board, view: TargetView) -> None:
     before = len(view.presses_s())
     await turn_on(board, view)
     await board.power_switch.pulse(4.5)
     with trio.fail_after(DEADLINE_S):
         while len(presses_s := view.presses_s()[before:]) < 2:
             await trio.sleep(0.05)
-    assert presses_s[0] >= PRESS_S - 0.05
-    assert presses_s[1] >= 4.4
+    # Four seconds tell them apart for a PC (ACPI 4.8.3.1.1); their exact lengths are measured by the kernel's
+    # own clock, in hil/kernel and `just bench-atx`.
+    assert presses_s[0] < 4
+    assert presses_s[1] > 4
 
 
 @pytest.mark.parametrize("cdrom", [True, False])

@@ -204,7 +204,8 @@ def test_the_power_button_turns_the_pc_on(bench: Bench) -> None:
     assert bench.pc is not None
     bench.result("POST", "/api/atx/power?action=on&wait=1")
     bench.pc.wait_for(lambda line: line == "powered 1", "a PC that is on")
-    assert float(bench.pc.wait_for(lambda line: line.startswith("press"), "a press").split()[1]) >= 0.09
+    # How long presses are is measured by the kernel's own clock, in hil/kernel and `just bench-atx`.
+    bench.pc.wait_for(lambda line: line.startswith("press"), "a press")
     end = time.monotonic() + DEADLINE_S
     while not bench.result("GET", "/api/atx")["leds"]["power"]:
         assert time.monotonic() < end

@@ -261,8 +261,9 @@ class TestCommandLine:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 121, 0, 0))
         os.write(terminal, b"until [ \"$(stty size)\" = '33 121' ]; do sleep 0.1; done; echo si''ze; tty\n")
         _wait_for(terminal, b"size\r\n/dev/pts/")
-        os.write(terminal, b"sleep 1000\n")
-        _wait_for(terminal, b"sleep 1000\r\n")
+        # Its own word says that the terminal is its, and no longer the shell's line editor's.
+        os.write(terminal, b"sh -c \"echo run''ning; exec sleep 1000\"\n")
+        _wait_for(terminal, b"running\r\n")
         os.write(terminal, b"\x03\n")
         _wait_for(terminal, b"^C")
         os.write(terminal, ESCAPE)
