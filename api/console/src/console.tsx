@@ -2,9 +2,14 @@
 
 import { render } from "preact";
 import { Session } from "./session";
+import { followAddress } from "./state/route";
+import { followLanguage } from "./text";
 import { ConsolePage } from "./ui/console_page";
+import { followTheme } from "./ui/theme";
 import "./styles/base.css";
+import "./styles/kit.css";
 import "./styles/console.css";
+import "./styles/panel.css";
 
 const root = document.getElementById("root");
 if (root === null) {
@@ -15,5 +20,8 @@ const session = new Session({
   userAgent: navigator.userAgent,
   onLeaveKeyboard: () => document.querySelector<HTMLElement>(".tools button")?.focus(),
 });
+followTheme();
+followAddress();
+await followLanguage();
 render(<ConsolePage session={session} />, root);
 session.start();

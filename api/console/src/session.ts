@@ -48,9 +48,11 @@ export class Session {
   readonly captured: Signal<boolean> = signal(false);
   /** Whether the pointer is locked to the screen (relative mouse). */
   readonly caught: Signal<boolean> = signal(false);
+  readonly #parts = new Map<unknown, unknown>();
   readonly #notices = signal<readonly Notice[]>([]);
   readonly #question = signal<Question | null>(null);
   #lastNotice = 0;
+  #wasOnline = false;
 
   constructor(options: { href: string; userAgent: string; onLeaveKeyboard: () => void }) {
     this.base = baseOf(options.href);
@@ -58,7 +60,10 @@ export class Session {
       url: socketEndpoint(this.base, "api/ws", { stream: 1 }),
       isLoggedIn: () => isLoggedIn(this.base),
       onLoggedOut: () => this.goToLogin(),
-      onOpened: () => this.appliance.restart(),
+      onOpened: () => {
+        this.#wasOnline = true;
+        this.appliance.restart();
+      },
       onClosed: () => {
         // The appliance releases everything when a session ends (websocket.md 1.8).
         this.keyboard.forget();
@@ -91,6 +96,17 @@ export class Session {
     });
   }
 
+  /**
+   * A part of the console that lives as long as the session, whichever panel is open: an upload, a recording.
+   * It is made when it is first asked for; `make` is its key, so it has to be a function with a name.
+   */
+  part<T>(make: (session: Session) => T): T {
+    if (!this.#parts.has(make)) {
+      this.#parts.set(make, make(this));
+    }
+    return this.#parts.get(make) as T;
+  }
+
   get notices(): ReadonlySignal<readonly Notice[]> {
     return this.#notices;
   }
@@ -114,9 +130,11 @@ export class Session {
     });
   }
 
+  /** The session has ended: to the login page, which leads back here. */
   goToLogin(): void {
     this.control.close();
-    location.replace(loginUrl(this.base, location.href));
+    // Without a picture this page has never been more than a link that somebody followed.
+    location.replace(loginUrl(this.base, location.href, this.#wasOnline));
   }
 
   /** Ask before doing something that cannot be undone. */
@@ -144,10 +162,19 @@ export class Session {
 
   /** Call a route; a failure becomes a notice that begins with `what`. */
   async act(what: string, path: string, query: Query): Promise<void> {
+    await this.attempt(what, () => post(this.base, path, query));
+  }
+
+  /**
+   * Do something that calls the appliance; a failure becomes a notice that begins with `what`. Returns what it
+   * returned, or null if it failed.
+   */
+  async attempt<T>(what: string, action: () => Promise<T>): Promise<T | null> {
     try {
-      await post(this.base, path, query);
+      return await action();
     } catch (error) {
       this.#failed(what, error);
+      return null;
     }
   }
 
@@ -156,7 +183,7 @@ export class Session {
       await post(this.base, "api/auth/logout");
     } catch (error) {
       if (!(error instanceof ApiError && error.needsLogin)) {
-        this.#failed(text.value.logout, error);
+        this.#failed(text.value.login.logout, error);
         return;
       }
     }
@@ -171,7 +198,7 @@ export class Session {
       picture = await getBlob(this.base, SNAPSHOT_PATH);
     } catch (error) {
       const none = error instanceof ApiError && error.status === 503;
-      none ? this.notify(text.value.error.noSnapshot) : this.#failed(text.value.snapshot, error);
+      none ? this.notify(text.value.screen.noSnapshot) : this.#failed(text.value.screen.snapshot, error);
       return;
     }
     const link = document.createElement("a");

@@ -88,10 +88,26 @@ export async function post(base: URL, path: string, query: Query = {}): Promise<
   await fetchChecked(endpoint(base, path, query), { method: "POST" });
 }
 
-export async function getBlob(base: URL, path: string): Promise<Blob> {
-  const response = await fetchChecked(endpoint(base, path), { method: "GET" });
+/** Call a route and return its result (the envelope's, http.md 2.1), which is what the contract says. */
+export async function call<T>(method: string, base: URL, path: string, query: Query = {}): Promise<T> {
+  const response = await fetchChecked(endpoint(base, path, query), { method });
+  return ((await read(() => response.json())) as { result: T }).result;
+}
+
+export async function getText(base: URL, path: string, query: Query = {}): Promise<string> {
+  const response = await fetchChecked(endpoint(base, path, query), { method: "GET" });
+  return read(() => response.text());
+}
+
+export async function getBlob(base: URL, path: string, query: Query = {}): Promise<Blob> {
+  const response = await fetchChecked(endpoint(base, path, query), { method: "GET" });
+  return read(() => response.blob());
+}
+
+/** Read a body; the network may break in the middle of it. */
+async function read<T>(body: () => Promise<T>): Promise<T> {
   try {
-    return await response.blob();
+    return await body();
   } catch (error) {
     throw new ApiError(0, "", error instanceof Error ? error.message : String(error));
   }

@@ -26,11 +26,16 @@ export function socketEndpoint(base: URL, path: string, query: Query = {}): stri
   return url.href;
 }
 
-/** The login page, told to come back to `here`. */
-export function loginUrl(base: URL, here: string): string {
+/** The login page, told to come back to `here`, and to say so if a session has `ended`. */
+export function loginUrl(base: URL, here: string, ended = false): string {
   const url = new URL(here);
   const next = url.pathname.slice(base.pathname.length) + url.search + url.hash;
-  return endpoint(base, "login", next === "" ? {} : { next });
+  return endpoint(base, "login", { ...(next === "" ? {} : { next }), ...(ended ? { ended } : {}) });
+}
+
+/** Whether the login page at `loginHref` follows the end of a session. */
+export function hasEnded(loginHref: string): boolean {
+  return new URL(loginHref).searchParams.has("ended");
 }
 
 /**

@@ -7,7 +7,18 @@ import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { mergeEvent } from "./merge";
 import type { States } from "./types";
 
-const NAMES = ["atx", "hid", "streamer", "clients", "info"] as const satisfies readonly (keyof States)[];
+const NAMES = [
+  "atx",
+  "hid",
+  "hid_keymaps",
+  "streamer",
+  "clients",
+  "info",
+  "gpio",
+  "msd",
+  "switch",
+  "ocr",
+] as const satisfies readonly (keyof States)[];
 
 type Signals = { readonly [Name in keyof States]: Signal<States[Name] | null> };
 type ReadonlySignals = { readonly [Name in keyof States]: ReadonlySignal<States[Name] | null> };
@@ -17,13 +28,7 @@ function isKnown(type: string): type is keyof States {
 }
 
 export class Appliance {
-  readonly #signals: Signals = {
-    atx: signal(null),
-    hid: signal(null),
-    streamer: signal(null),
-    clients: signal(null),
-    info: signal(null),
-  };
+  readonly #signals = Object.fromEntries(NAMES.map((name) => [name, signal(null)])) as unknown as Signals;
   /** Kinds whose value is from this connection, so that a partial event may be merged into it. */
   readonly #fresh = new Set<keyof States>();
 

@@ -2,14 +2,16 @@
 
 import { useSignalEffect } from "@preact/signals";
 import type { Session } from "../session";
-import type { InfoState } from "../state/types";
+import { route } from "../state/route";
+import type { InfoState } from "../state/types/info";
 import { text } from "../text";
 import { Connection } from "./connection";
 import { SessionContext, useSession } from "./context";
 import { CameraIcon, LeaveIcon, Mark } from "./icons";
-import { InputGroup } from "./input_group";
+import { CtrlAltDel } from "./ctrl_alt_del";
 import { Confirmation, Notices } from "./messages";
 import { ToolButton } from "./parts";
+import { PanelHost, Rail } from "./panel_host";
 import { PowerGroup } from "./power";
 import { Screen } from "./screen";
 import { StatusBar } from "./status_bar";
@@ -28,14 +30,14 @@ function Snapshot() {
       data-testid="snapshot"
       class="tool"
       href={session.snapshotUrl}
-      title={text.value.snapshotHint}
+      title={text.value.screen.snapshotHint}
       onClick={(event) => {
         event.preventDefault();
         void session.saveSnapshot();
       }}
     >
       <CameraIcon />
-      <span class="tool-text">{text.value.snapshot}</span>
+      <span class="tool-text">{text.value.screen.snapshot}</span>
     </a>
   );
 }
@@ -47,7 +49,7 @@ function Header() {
     <header class="header">
       <h1 class="brand">
         <Mark />
-        <span class="brand-name">{text.value.product}</span>
+        <span class="brand-name">{text.value.common.product}</span>
         {host !== "" && (
           <span id="host" class="host">
             {host}
@@ -57,16 +59,16 @@ function Header() {
       <Connection />
       <div class="tools">
         <PowerGroup />
-        <InputGroup />
         <div class="group">
+          <CtrlAltDel />
           <Snapshot />
           <ToolButton
             id="logout"
-            hint={text.value.logout}
+            hint={text.value.login.logout}
             icon={<LeaveIcon />}
             onPress={() => void session.logOut()}
           >
-            {text.value.logout}
+            {text.value.login.logout}
           </ToolButton>
         </div>
       </div>
@@ -74,9 +76,12 @@ function Header() {
   );
 }
 
-/** A click on anything but the screen leaves the keyboard where it is; a choice needs the focus to open. */
+/** What takes the focus when it is clicked: one types into it, chooses in it, or selects its text. */
+const TAKES_FOCUS = "input, select, textarea, label, [contenteditable], .selectable";
+
+/** A click on anything else leaves the keyboard where it is, with the target most of the time. */
 function keepFocus(event: MouseEvent): void {
-  if (!(event.target instanceof HTMLSelectElement)) {
+  if (event.target instanceof Element && event.target.closest(TAKES_FOCUS) === null) {
     event.preventDefault();
   }
 }
@@ -84,13 +89,16 @@ function keepFocus(event: MouseEvent): void {
 export function ConsolePage({ session }: { session: Session }) {
   useSignalEffect(() => {
     const host = hostName(session.appliance.states.info.value);
-    document.title = host === "" ? text.value.product : `${host} · ${text.value.product}`;
+    const { product } = text.value.common;
+    document.title = host === "" ? product : `${host} · ${product}`;
   });
   return (
     <SessionContext.Provider value={session}>
-      <div class="console" onMouseDown={keepFocus}>
+      <div class="console" onMouseDown={keepFocus} data-panel={route.value.panel}>
         <Header />
         <Screen />
+        <PanelHost />
+        <Rail />
         <StatusBar />
       </div>
       <Notices />

@@ -61,6 +61,76 @@ export function LeaveIcon() {
   );
 }
 
+export function CloseIcon() {
+  return (
+    <Icon>
+      <path d="M3.5 3.5l9 9M12.5 3.5l-9 9" />
+    </Icon>
+  );
+}
+
+export function ScreenIcon() {
+  return (
+    <Icon>
+      <rect x="1.5" y="2.5" width="13" height="8.5" rx="1" />
+      <path d="M5.5 13.5h5M8 11v2.5" />
+    </Icon>
+  );
+}
+
+export function MouseIcon() {
+  return (
+    <Icon>
+      <rect x="4" y="1.5" width="8" height="13" rx="4" />
+      <path d="M8 4.2v2.4" />
+    </Icon>
+  );
+}
+
+export function LinesIcon() {
+  return (
+    <Icon>
+      <path d="M2.5 3.5v-1h11v1M8 2.5v11M6 13.5h4" />
+    </Icon>
+  );
+}
+
+export function DriveIcon() {
+  return (
+    <Icon>
+      <rect x="1.5" y="8.5" width="13" height="5" rx="1" />
+      <path d="M2 8.5l2-6h8l2 6M11.7 11h.01" />
+    </Icon>
+  );
+}
+
+export function ChipIcon() {
+  return (
+    <Icon>
+      <rect x="4" y="4" width="8" height="8" rx="1" />
+      <path d="M6 1.5V4M10 1.5V4M6 12v2.5M10 12v2.5M1.5 6H4M1.5 10H4M12 6h2.5M12 10h2.5" />
+    </Icon>
+  );
+}
+
+export function SplitIcon() {
+  return (
+    <Icon>
+      <path d="M8 1.5v5M8 6.5H3v4M8 6.5h5v4M8 6.5v4" />
+      <path d="M1.5 10.5h3v3h-3zM6.5 10.5h3v3h-3zM11.5 10.5h3v3h-3z" />
+    </Icon>
+  );
+}
+
+export function GaugeIcon() {
+  return (
+    <Icon>
+      <path d="M2.6 12.5a6.5 6.5 0 1 1 10.8 0M8 9.5l2.8-3.6" />
+      <circle cx="8" cy="9.7" r="0.9" />
+    </Icon>
+  );
+}
+
 /** The sign of the house: a hand's reach across a gap, between two machines. */
 export function Mark() {
   return (

@@ -1,16 +1,20 @@
 /** The login page: user, password, optional one-time code, and a clear word when it does not work. */
 
+import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isLoggedIn, login } from "../net/api";
 import { passwdField } from "../net/credentials";
 import { text } from "../text";
 import { loginFailure } from "../text/failures";
 import { Mark } from "./icons";
+import { LanguageChoice } from "./language_choice";
 
 interface LoginProps {
   base: URL;
   /** Where to go after it. */
   target: string;
+  /** Whether a session has just ended. */
+  ended: boolean;
 }
 
 function fieldOf(form: HTMLFormElement, name: string): string {
@@ -18,12 +22,15 @@ function fieldOf(form: HTMLFormElement, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
-export function LoginPage({ base, target }: LoginProps) {
+export function LoginPage({ base, target, ended }: LoginProps) {
   const words = text.value.login;
   const [failure, setFailure] = useState("");
   const [working, setWorking] = useState(false);
   const password = useRef<HTMLInputElement>(null);
 
+  useSignalEffect(() => {
+    document.title = text.value.login.pageTitle;
+  });
   useEffect(() => {
     // Someone who is logged in, or does not need to be, has nothing to do here.
     isLoggedIn(base).then(
@@ -74,9 +81,14 @@ export function LoginPage({ base, target }: LoginProps) {
       >
         <div class="login-brand">
           <Mark />
-          <span>{text.value.product}</span>
+          <span>{text.value.common.product}</span>
         </div>
         <h1 id="login-title">{words.title}</h1>
+        {ended && failure === "" && (
+          <p id="login-ended" role="status">
+            {words.expired}
+          </p>
+        )}
         <label class="field">
           <span>{words.user}</span>
           <input
@@ -124,6 +136,7 @@ export function LoginPage({ base, target }: LoginProps) {
         >
           {working ? words.working : words.submit}
         </button>
+        <LanguageChoice />
       </form>
     </main>
   );

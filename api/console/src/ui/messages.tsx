@@ -13,7 +13,7 @@ export function Notices() {
         <div class="notice" key={notice.id}>
           <p>{notice.text}</p>
           <button type="button" class="tool" onClick={() => session.dismiss(notice.id)}>
-            {text.value.dismiss}
+            {text.value.common.dismiss}
           </button>
         </div>
       ))}
@@ -43,7 +43,7 @@ function Dialog({ question }: { question: Question }) {
         <div class="dialog-buttons">
           {/* The first button gets the focus: the harmless one. */}
           <button type="submit" value="no" id="confirm-no" data-testid="confirm-no" class="tool">
-            {text.value.power.cancel}
+            {text.value.common.cancel}
           </button>
           <button
             type="submit"

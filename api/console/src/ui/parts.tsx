@@ -46,7 +46,7 @@ interface LedProps {
 
 /** A lamp with its name; lit ones are filled, dark ones hollow, so that the colour is not needed. */
 export function Led({ id, label, lit, colour }: LedProps) {
-  const { on, off, unknown } = text.value.power;
+  const { on, off, unknown } = text.value.common;
   const state = lit === null ? "unknown" : lit ? "on" : "off";
   return (
     <span id={id} data-testid={id} class={`led led-${colour}`} data-state={state}>

@@ -1,6 +1,6 @@
 import { type Signal, signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { StreamerState } from "../state/types";
+import type { StreamerState } from "../state/types/streamer";
 import { engineQuery, MjpegStream } from "./mjpeg";
 
 /** As much of an image element as the stream touches. */

@@ -7,7 +7,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Size } from "../hid/geometry";
 import { endpoint, type Query } from "../net/urls";
-import type { RunningStreamer, StreamClient, StreamerState } from "../state/types";
+import type { RunningStreamer, StreamClient, StreamerState } from "../state/types/streamer";
 
 const CHECK_PERIOD_MS = 1_000;
 

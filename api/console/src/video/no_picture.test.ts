@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { LinkStatus } from "../net/control";
-import type { AtxState, StreamerState } from "../state/types";
+import type { AtxState } from "../state/types/atx";
+import type { StreamerState } from "../state/types/streamer";
 import { whyNoPicture } from "./no_picture";
 
 const ONLINE: LinkStatus = { phase: "online" };

@@ -1,7 +1,8 @@
 /** Why there is no picture, in the order in which people should look for the cause. Pure. */
 
 import type { LinkStatus } from "../net/control";
-import type { AtxState, StreamerState } from "../state/types";
+import type { AtxState } from "../state/types/atx";
+import type { StreamerState } from "../state/types/streamer";
 
 export type NoPicture =
   | { readonly why: "connecting" }

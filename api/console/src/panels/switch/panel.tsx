@@ -1,0 +1,5 @@
+import { Loading } from "../../ui/kit";
+
+export default function Panel() {
+  return <Loading />;
+}

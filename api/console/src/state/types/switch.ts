@@ -1,0 +1,3 @@
+/** The event `switch` (contract http.md 4.7). */
+
+export type SwitchState = Readonly<Record<string, unknown>>;

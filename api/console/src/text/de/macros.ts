@@ -1,0 +1,3 @@
+import type { Catalogue } from "../en";
+
+export const macros: Catalogue["macros"] = {};

@@ -1,0 +1,3 @@
+/** The drive manager. */
+
+export const drives = {};

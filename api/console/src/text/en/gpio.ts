@@ -1,0 +1,3 @@
+/** Channels of the appliance’s GPIO. */
+
+export const gpio = {};

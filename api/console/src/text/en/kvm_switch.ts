@@ -1,0 +1,3 @@
+/** The KVM switch. */
+
+export const kvm_switch = {};

@@ -1,0 +1,3 @@
+/** Shortcuts and macros. */
+
+export const macros = {};

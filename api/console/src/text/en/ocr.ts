@@ -1,0 +1,3 @@
+/** Text read from the target’s screen. */
+
+export const ocr = {};

@@ -1,0 +1,3 @@
+/** The on-screen keyboard. */
+
+export const osk = {};

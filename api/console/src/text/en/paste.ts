@@ -1,0 +1,3 @@
+/** Text typed on the target. */
+
+export const paste = {};

@@ -1,0 +1,3 @@
+/** The appliance itself: its state, its log, its sessions. */
+
+export const system = {};

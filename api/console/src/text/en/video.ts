@@ -1,0 +1,3 @@
+/** The video panel: transport, view, recording, the streamer’s settings, the EDID. */
+
+export const video = {};

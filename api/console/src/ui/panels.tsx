@@ -1,0 +1,39 @@
+/** Which panels there are; what each holds is loaded when it is opened for the first time. */
+
+import type { ComponentType, JSX } from "preact";
+import type { Session } from "../session";
+import type { Catalogue } from "../text/en";
+import {
+  ChipIcon,
+  DriveIcon,
+  GaugeIcon,
+  KeysIcon,
+  LinesIcon,
+  MouseIcon,
+  ScreenIcon,
+  SplitIcon,
+} from "./icons";
+
+export type PanelName = keyof Catalogue["panels"]["title"];
+
+export interface Panel {
+  readonly name: PanelName;
+  readonly icon: () => JSX.Element;
+  readonly load: () => Promise<{ default: ComponentType }>;
+  /** Whether this appliance has what it is for; read at rendering. */
+  readonly isOffered: (session: Session) => boolean;
+}
+
+const always = (): boolean => true;
+
+/** In the order of the rail. */
+export const PANELS: readonly Panel[] = [
+  { name: "video", icon: ScreenIcon, load: () => import("../panels/video/panel"), isOffered: always },
+  { name: "keyboard", icon: KeysIcon, load: () => import("../panels/keyboard/panel"), isOffered: always },
+  { name: "mouse", icon: MouseIcon, load: () => import("../panels/mouse/panel"), isOffered: always },
+  { name: "text", icon: LinesIcon, load: () => import("../panels/text/panel"), isOffered: always },
+  { name: "drives", icon: DriveIcon, load: () => import("../panels/drives/panel"), isOffered: always },
+  { name: "gpio", icon: ChipIcon, load: () => import("../panels/gpio/panel"), isOffered: always },
+  { name: "switch", icon: SplitIcon, load: () => import("../panels/switch/panel"), isOffered: always },
+  { name: "system", icon: GaugeIcon, load: () => import("../panels/system/panel"), isOffered: always },
+];
