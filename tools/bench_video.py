@@ -19,7 +19,7 @@ from typing import Final
 
 from peers.mjpeg_client import MjpegClient, NoStreamError, latencies, quantile_ms
 
-from tools import bench_h264, bench_jpeg
+from tools import bench_h264, bench_jpeg, bench_mode_change
 from tools.bench_appliance import CREDENTIALS, BenchAppliance, bench_appliance
 
 STREAM: Final = "/streamer/stream?extra_headers=1"
@@ -158,6 +158,7 @@ def main() -> None:
     _section("H.264 encoding", bench_h264.run())
     _section("MJPEG, all of the picture changes, 30 a second", fan_out(options.seconds))
     _section("A client that reads nothing", stall(options.stalled_seconds))
+    _section("A change of the resolution, until each kind of client has it", bench_mode_change.run())
     print("In the rig, against the reference streamer", flush=True)
     sys.exit(_rig(options.rig))
 
