@@ -12,7 +12,7 @@ export function Connection() {
   const { phase } = useSession().control.status.value;
   return (
     <span id="conn-state" data-testid="conn-state" class="pill" data-state={phase} role="status">
-      {text.value.link[phase]}
+      <span class="pill-text">{text.value.link[phase]}</span>
     </span>
   );
 }

@@ -12,7 +12,7 @@ import { CtrlAltDel } from "./ctrl_alt_del";
 import { Confirmation, Notices } from "./messages";
 import { ToolButton } from "./parts";
 import { PanelHost, Rail } from "./panel_host";
-import { PowerGroup } from "./power";
+import { PowerGroup, PowerLeds } from "./power";
 import { Screen } from "./screen";
 import { StatusBar } from "./status_bar";
 
@@ -56,6 +56,7 @@ function Header() {
           </span>
         )}
       </h1>
+      <PowerLeds />
       <Connection />
       <div class="tools">
         <PowerGroup />
@@ -96,10 +97,11 @@ export function ConsolePage({ session }: { session: Session }) {
     <SessionContext.Provider value={session}>
       <div class="console" onMouseDown={keepFocus} data-panel={route.value.panel}>
         <Header />
-        <Screen />
-        <PanelHost />
         <Rail />
+        <PanelHost />
         <StatusBar />
+        {/* Last, wherever it stands: it keeps the Tab key for the target. */}
+        <Screen />
       </div>
       <Notices />
       <Confirmation />

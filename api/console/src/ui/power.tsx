@@ -1,17 +1,34 @@
 /** The target's front panel: its lamps and buttons. */
 
+import type { Session } from "../session";
+import type { AtxState } from "../state/types/atx";
 import { text } from "../text";
 import { useSession } from "./context";
 import { HoldIcon, PowerIcon, ResetIcon } from "./icons";
 import { Led, ToolButton } from "./parts";
 
+/** The state of the panel; null while there is none to speak of. */
+function panelOf(session: Session): AtxState | null {
+  const atx = session.appliance.states.atx.value;
+  return atx?.enabled === true && session.control.status.value.phase === "online" ? atx : null;
+}
+
+export function PowerLeds() {
+  const words = text.value.power;
+  const leds = panelOf(useSession())?.leds;
+  return (
+    <span class="leds" role="group" aria-label={words.leds}>
+      <Led id="led-power" label={words.powerLed} lit={leds?.power ?? null} colour="green" />
+      <Led id="led-hdd" label={words.hddLed} lit={leds?.hdd ?? null} colour="amber" />
+    </span>
+  );
+}
+
 export function PowerGroup() {
   const session = useSession();
   const words = text.value.power;
-  const atx = session.appliance.states.atx.value;
-  const online = session.control.status.value.phase === "online";
-  const off = atx === null || !atx.enabled || !online;
-  const leds = off ? null : atx.leds;
+  const atx = panelOf(session);
+  const off = atx === null;
 
   const click = (button: string, name: string): void => {
     void session.act(name, "api/atx/click", { button });
@@ -31,10 +48,6 @@ export function PowerGroup() {
   return (
     <fieldset class="group" id="power">
       <legend class="unseen">{words.group}</legend>
-      <span class="leds">
-        <Led id="led-power" label={words.powerLed} lit={leds?.power ?? null} colour="green" />
-        <Led id="led-hdd" label={words.hddLed} lit={leds?.hdd ?? null} colour="amber" />
-      </span>
       <ToolButton
         id="atx-power"
         hint={words.shortHint}

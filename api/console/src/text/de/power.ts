@@ -15,6 +15,7 @@ export const power: Catalogue["power"] = {
   confirmResetTitle: "Zielrechner zurücksetzen?",
   confirmReset: "Der Zielrechner startet sofort neu, Ungespeichertes geht verloren.",
   confirmResetDo: "Zurücksetzen",
+  leds: "Anzeigen des Zielrechners",
   powerLed: "Betrieb",
   hddLed: "Platte",
 };

@@ -15,6 +15,7 @@ export const power = {
   confirmResetTitle: "Reset the target?",
   confirmReset: "The target restarts at once and unsaved data is lost.",
   confirmResetDo: "Reset",
+  leds: "Lamps of the target",
   powerLed: "Power",
   hddLed: "Disk",
 };
