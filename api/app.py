@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast, override
 
+import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Response, Websocket, request, websocket
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -143,27 +144,47 @@ class Application(FrontApp):
         except OperationError as exc:
             return error_envelope(exc.status, exc.contract_name, str(exc))
         socket = await _accepted()
-        with ExitStack() as stack:
-            if identity.token is not None:
-                stack.enter_context(front.auth.hold(identity.token))
-            stack.enter_context(front.sessions.opened(stream=stream))
-            front.info.request_refresh()
-            await ControlSession(socket, front.hub, front.hid, legacy=legacy).serve()
+        async with self._while_logged_in(identity):
+            with self._held(identity), front.sessions.opened(stream=stream):
+                front.info.request_refresh()
+                await ControlSession(socket, front.hub, front.hid, legacy=legacy).serve()
         return None
 
     async def _media_socket(self) -> Response | None:
         """Serve `/api/media/ws`; who may is refused as by a proxy in front of it (contract http.md 1, 5)."""
         media = self._front.media
         try:
-            await self._socket_caller()
+            identity = await self._socket_caller()
         except OperationError as exc:
             return refusal(exc, Access.PROXIED, MEDIA_SOCKET_PATH)
         try:
             pure = media.video_param.read(websocket.args)
         except ValidatorError as exc:
             return error_envelope(exc.status, exc.contract_name, str(exc))
-        await media.serve(await _accepted(), pure=pure)
+        socket = await _accepted()
+        async with self._while_logged_in(identity):
+            await media.serve(socket, pure=pure)
         return None
+
+    def _held(self, identity: Identity) -> AbstractContextManager[None]:
+        return nullcontext() if identity.token is None else self._front.auth.hold(identity.token)
+
+    @asynccontextmanager
+    async def _while_logged_in(self, identity: Identity) -> AsyncIterator[None]:
+        """Cancel what runs in it when the session ends that opened the socket; a password has no end."""
+        token = identity.token
+        if token is None:
+            yield
+            return
+
+        async def watch(scope: trio.CancelScope) -> None:
+            await self._front.auth.wait_ended(token)
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch, nursery.cancel_scope)
+            yield
+            nursery.cancel_scope.cancel()
 
     async def _socket_caller(self) -> Identity:
         credentials = presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE))

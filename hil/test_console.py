@@ -294,6 +294,7 @@ def test_the_back_button_of_the_mouse_belongs_to_the_target(console: Page) -> No
 
 
 def test_the_mouse_can_be_switched_to_relative_and_back(console: Page, target: Target) -> None:
+    console.locator("#rail-mouse").click()
     mode = console.locator("#mouse-mode")
     expect(mode).to_have_value("usb")
     mode.select_option("usb_rel")

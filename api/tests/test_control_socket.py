@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import trio
-from trio_websocket import WebSocketConnection
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from drivers.wire.hid_report import KeyboardReports
 from drivers.wire.hid_usages import KEYS
@@ -281,3 +282,27 @@ async def test_only_sessions_with_video_keep_the_streamer(live_with: Callable[[s
         with trio.fail_after(20):
             while event.get("streamer", 0) is not None:
                 event = (await next_event(socket, "streamer"))[1]
+
+
+async def until_closed(socket: WebSocketConnection) -> None:
+    with trio.fail_after(30), suppress(ConnectionClosed):
+        while True:
+            await socket.get_message()
+
+
+@pytest.mark.parametrize("path", ["/api/ws", "/api/media/ws"])
+async def test_a_socket_ends_with_the_session_that_opened_it(live: Any, path: str) -> None:
+    async with live.anonymous() as browser:
+        answer = await browser.post("/api/auth/login", data={"user": "admin", "passwd": "admin"})
+        assert answer.status_code == 200
+        cookie = {"Cookie": f"auth_token={browser.cookies['auth_token']}"}
+        async with (
+            live.websocket(headers=cookie, path=path) as ended,
+            live.websocket(path=path) as by_password,
+        ):
+            assert (await browser.post("/api/auth/logout")).status_code == 200
+            await until_closed(ended)
+            # trio-websocket's client leaves it open when the server was the one that closed.
+            await ended._stream.aclose()
+            await by_password.get_message()
+            assert by_password.closed is None

@@ -225,6 +225,17 @@ class AuthService:
         """
         return self._sessions.hold(token) if self.enabled and self._options.extend else nullcontext()
 
+    async def wait_ended(self, token: str) -> None:
+        """Return when *token* is nobody's any more: logged out, ended by somebody, or expired."""
+        if not self.enabled:
+            await trio.sleep_forever()
+        while (end := self._sessions.end_of(token)) is not None:
+            left_s, changed = end
+            # Looked at again afterwards: it may be held by now, and so live longer.
+            with trio.move_on_after(left_s):
+                await changed.wait()
+        await trio.lowlevel.checkpoint()
+
     def statistics(self) -> dict[str, int]:
         """Return counters since the start, and the present numbers of sessions and remembered credentials."""
         return {

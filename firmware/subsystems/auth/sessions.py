@@ -13,8 +13,10 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+import trio
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,12 @@ class _Session:
     lifetime_s: int
     expires_at: float
     holders: int = 0
+    changed: trio.Event = field(default_factory=trio.Event)
+    """Set when its end has come, or has become another one; then there is a new one of these."""
+
+    def tell(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
 
     def expired(self, now: float) -> bool:
         return self.holders == 0 and now >= self.expires_at
@@ -84,6 +92,17 @@ class SessionStore:
         self._opened += 1
         return token
 
+    def end_of(self, token: str) -> tuple[float, trio.Event] | None:
+        """Return in how many seconds the session of *token* expires, and what is set when that changes.
+
+        None if it is nobody's. A session that is held has no end yet.
+        """
+        session = self._sessions.get(self._digest(token))
+        now = self._clock()
+        if session is None or session.expired(now):
+            return None
+        return math.inf if session.holders else session.expires_at - now, session.changed
+
     def user_of(self, token: str) -> str | None:
         """Return whose session *token* is, None if nobody's; a session found expired is removed."""
         digest = self._digest(token)
@@ -91,7 +110,7 @@ class SessionStore:
         if session is None:
             return None
         if session.expired(self._clock()):
-            del self._sessions[digest]
+            self._end(digest)
             return None
         self._sessions.move_to_end(digest)
         return session.user
@@ -112,7 +131,7 @@ class SessionStore:
         """End the session of that id and return it; None if there is none."""
         for digest, session in self._sessions.items():
             if session.id == session_id:
-                del self._sessions[digest]
+                self._end(digest)
                 return SessionInfo(session.id, session.user)
         return None
 
@@ -120,7 +139,7 @@ class SessionStore:
         """End every session of *user*, held ones included, and return how many there were."""
         doomed = [digest for digest, session in self._sessions.items() if session.user == user]
         for digest in doomed:
-            del self._sessions[digest]
+            self._end(digest)
         return len(doomed)
 
     @contextmanager
@@ -140,6 +159,7 @@ class SessionStore:
             session.holders -= 1
             if session.holders == 0:
                 session.expires_at = self._expiry(session.lifetime_s)
+                session.tell()
 
     def statistics(self) -> dict[str, int]:
         """Return how many sessions there are, are held open, were opened, and had to make room for others."""
@@ -159,7 +179,12 @@ class SessionStore:
     def _drop_expired(self) -> None:
         now = self._clock()
         for digest in [digest for digest, session in self._sessions.items() if session.expired(now)]:
-            del self._sessions[digest]
+            self._end(digest)
+
+    def _end(self, digest: bytes) -> _Session:
+        session = self._sessions.pop(digest)
+        session.tell()
+        return session
 
     def _make_room(self, user: str) -> None:
         own = [digest for digest, session in self._sessions.items() if session.user == user]
@@ -171,7 +196,7 @@ class SessionStore:
             return
         # A held session has somebody sitting in front of it: it goes only if all are held.
         victim = next((digest for digest in candidates if not self._sessions[digest].holders), candidates[0])
-        ended = self._sessions.pop(victim)
+        ended = self._end(victim)
         self._crowded_out += 1
         logger.warning(
             "Ended the least recently used session of %s: there is room for %d, %d of one user",

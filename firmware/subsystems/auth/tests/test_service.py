@@ -432,6 +432,35 @@ async def test_an_open_socket_keeps_its_session_only_if_so_configured(
     assert service.check_token(token) is None
 
 
+async def test_who_waits_for_the_end_of_a_session_learns_of_each_kind(
+    tmp_path: Path, mock_clock: MockClock
+) -> None:
+    mock_clock.autojump_threshold = 0
+    service = Appliance(tmp_path, expire_s=300, extend=True).service
+
+    async def logged_in() -> str:
+        token = await service.login("admin", "correct horse")
+        assert token is not None
+        return token
+
+    started = trio.current_time()
+    await service.wait_ended(await logged_in())
+    assert trio.current_time() - started == pytest.approx(300)
+
+    for end in ("logout", "by id", "held, then left"):
+        token = await logged_in()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.wait_ended, token)
+            with service.hold(token):
+                await trio.sleep(1000)
+            assert nursery.child_tasks
+            if end == "logout":
+                service.logout(token)
+            elif end == "by id":
+                assert service.end_session(service.sessions()[-1].id)
+    await service.wait_ended("nobody's")
+
+
 async def test_setting_the_date_ends_no_session(appliance: Appliance) -> None:
     token = await appliance.service.login("admin", "correct horse", 60)
     assert token is not None
