@@ -146,6 +146,8 @@ export function Choice<T extends string>({
 interface ToggleProps {
   id?: string;
   label: string;
+  /** Whether the label is only read aloud, where other words stand beside the switch. */
+  quiet?: boolean;
   hint?: string;
   on: boolean;
   off?: boolean;
@@ -153,7 +155,7 @@ interface ToggleProps {
 }
 
 /** A switch. */
-export function Toggle({ id, label, hint, on, off = false, onChange }: ToggleProps) {
+export function Toggle({ id, label, quiet = false, hint, on, off = false, onChange }: ToggleProps) {
   const made = useId();
   const words = `${id ?? made}-words`;
   return (
@@ -172,7 +174,7 @@ export function Toggle({ id, label, hint, on, off = false, onChange }: TogglePro
             onChange(!on);
           }}
         />
-        <span>{label}</span>
+        <span class={quiet ? "unseen" : ""}>{label}</span>
       </label>
       {hint !== undefined && <small id={words}>{hint}</small>}
     </div>

@@ -1,6 +1,7 @@
 /** Which panels there are; what each holds is loaded when it is opened for the first time. */
 
 import type { ComponentType, JSX } from "preact";
+import { hasChannels } from "../panels/gpio/view";
 import type { Session } from "../session";
 import type { Catalogue } from "../text/en";
 import {
@@ -33,7 +34,17 @@ export const PANELS: readonly Panel[] = [
   { name: "mouse", icon: MouseIcon, load: () => import("../panels/mouse/panel"), isOffered: always },
   { name: "text", icon: LinesIcon, load: () => import("../panels/text/panel"), isOffered: always },
   { name: "drives", icon: DriveIcon, load: () => import("../panels/drives/panel"), isOffered: always },
-  { name: "gpio", icon: ChipIcon, load: () => import("../panels/gpio/panel"), isOffered: always },
-  { name: "switch", icon: SplitIcon, load: () => import("../panels/switch/panel"), isOffered: always },
+  {
+    name: "gpio",
+    icon: ChipIcon,
+    load: () => import("../panels/gpio/panel"),
+    isOffered: (session) => hasChannels(session.appliance.states.gpio.value),
+  },
+  {
+    name: "switch",
+    icon: SplitIcon,
+    load: () => import("../panels/switch/panel"),
+    isOffered: (session) => (session.appliance.states.switch.value?.model.units.length ?? 0) > 0,
+  },
   { name: "system", icon: GaugeIcon, load: () => import("../panels/system/panel"), isOffered: always },
 ];
