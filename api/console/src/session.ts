@@ -11,8 +11,10 @@ import { ApiError, getBlob, isLoggedIn, post } from "./net/api";
 import { ControlSocket } from "./net/control";
 import { baseOf, endpoint, loginUrl, type Query, socketEndpoint } from "./net/urls";
 import { encodeButton, encodeKey, encodeMove, encodeRelative, encodeWheel } from "./net/wire";
+import { Activities } from "./state/activities";
 import { Appliance } from "./state/appliance";
 import { text } from "./text";
+import type { Catalogue } from "./text/en";
 import { actionFailure } from "./text/failures";
 import { engineQuery } from "./video/mjpeg";
 import { Video } from "./video/video";
@@ -41,6 +43,7 @@ export class Session {
   readonly base: URL;
   readonly control: ControlSocket;
   readonly appliance = new Appliance();
+  readonly activities = new Activities();
   readonly keyboard: Keyboard;
   readonly mouse: Mouse;
   readonly video: Video;
@@ -115,6 +118,11 @@ export class Session {
     return this.#question;
   }
 
+  /** The words of the reader's language, for parts that are no components. */
+  get words(): Catalogue {
+    return text.peek();
+  }
+
   get snapshotUrl(): string {
     return endpoint(this.base, SNAPSHOT_PATH);
   }
@@ -122,6 +130,7 @@ export class Session {
   /** Connect, and connect again whenever the browser has a reason to believe that it would work now. */
   start(): void {
     void this.control.connect();
+    this.activities.guard(window);
     window.addEventListener("online", () => this.control.hurry());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") {

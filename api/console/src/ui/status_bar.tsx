@@ -1,6 +1,7 @@
 /** The line below the screen: mode, rate, viewers, lock keys, and where the input goes. */
 
 import { text } from "../text";
+import { ActivityBar } from "./activity_bar";
 import { useSession } from "./context";
 import { Led } from "./parts";
 
@@ -77,6 +78,7 @@ export function StatusBar() {
   return (
     <footer class="status-bar">
       <Video />
+      <ActivityBar />
       <InputHint />
       <LockKeys />
     </footer>
