@@ -61,7 +61,7 @@ export function Edids({ state }: { state: SwitchState }) {
   const [data, setData] = useState("");
   const add = async (): Promise<void> => {
     const query = { name, data: data.replace(/\s+/g, "") };
-    const made = await session.attempt(words.addEdid, () =>
+    const made = await session.attempt(words.newEdid, () =>
       call("POST", session.base, "api/switch/edids/create", query),
     );
     if (made !== null) {

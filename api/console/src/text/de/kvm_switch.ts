@@ -62,6 +62,7 @@ export const kvm_switch: Catalogue["kvm_switch"] = {
   newEdidHint: "128 oder 256 Bytes als hexadezimale Ziffern",
   fromFile: "Aus einer Datei…",
   addEdid: "Hinzufügen",
+  newEdid: "Neue EDID",
   colours: "Farben der Anzeigen",
   role: {
     inactive: "Anschluss, der nicht gezeigt wird",

@@ -56,6 +56,7 @@ export const kvm_switch = {
   newEdidHint: "128 or 256 bytes as hexadecimal digits",
   fromFile: "From a file…",
   addEdid: "Add",
+  newEdid: "New EDID",
   colours: "Colours of the lamps",
   role: {
     inactive: "Port that is not shown",
