@@ -7,15 +7,16 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import { Keyboard } from "./hid/keyboard";
 import { isApple } from "./hid/keyboard_dom";
 import { Mouse } from "./hid/mouse";
+import { HidOutput } from "./hid/output";
 import { ApiError, getBlob, isLoggedIn, post } from "./net/api";
 import { ControlSocket } from "./net/control";
 import { baseOf, endpoint, loginUrl, type Query, socketEndpoint } from "./net/urls";
-import { encodeButton, encodeKey, encodeMove, encodeRelative, encodeWheel } from "./net/wire";
 import { Activities } from "./state/activities";
 import { Appliance } from "./state/appliance";
 import { text } from "./text";
 import type { Catalogue } from "./text/en";
 import { actionFailure } from "./text/failures";
+import { saveAs, stamp } from "./ui/save";
 import { engineQuery } from "./video/mjpeg";
 import { Video } from "./video/video";
 
@@ -44,6 +45,7 @@ export class Session {
   readonly control: ControlSocket;
   readonly appliance = new Appliance();
   readonly activities = new Activities();
+  readonly hid: HidOutput;
   readonly keyboard: Keyboard;
   readonly mouse: Mouse;
   readonly video: Video;
@@ -74,16 +76,17 @@ export class Session {
       },
       onEvent: (type, event) => this.appliance.apply(type, event),
     });
-    this.keyboard = new Keyboard((name, pressed) => this.control.send(encodeKey(name, pressed)), {
+    this.hid = new HidOutput((bytes) => this.control.send(bytes));
+    this.keyboard = new Keyboard((name, pressed) => this.hid.do({ kind: "key", name, pressed }), {
       mac: isApple(options.userAgent),
       onLeave: options.onLeaveKeyboard,
     });
     this.mouse = new Mouse(
       {
-        move: (x, y) => this.control.send(encodeMove(x, y)),
-        relative: (list) => this.control.send(encodeRelative(list)),
-        wheel: (list) => this.control.send(encodeWheel(list)),
-        button: (name, pressed) => this.control.send(encodeButton(name, pressed)),
+        move: (x, y) => this.hid.do({ kind: "move", x, y }),
+        relative: (deltas) => this.hid.do({ kind: "relative", deltas }),
+        wheel: (deltas) => this.hid.do({ kind: "wheel", deltas }),
+        button: (name, pressed) => this.hid.do({ kind: "button", name, pressed }),
         congested: () => this.control.backlogBytes > CONGESTED_BYTES,
       },
       (callback) => requestAnimationFrame(callback),
@@ -210,11 +213,7 @@ export class Session {
       none ? this.notify(text.value.screen.noSnapshot) : this.#failed(text.value.screen.snapshot, error);
       return;
     }
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(picture);
-    link.download = `screen-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.jpg`;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    saveAs(picture, `screen-${stamp()}.jpg`);
   }
 
   #failed(what: string, error: unknown): void {

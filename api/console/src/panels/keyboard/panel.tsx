@@ -1,5 +1,15 @@
-import { Loading } from "../../ui/kit";
+/** The keyboard panel: shortcuts, macros, and the device that the target sees. */
 
-export default function Panel() {
-  return <Loading />;
+import { Device } from "./device";
+import { MacroList } from "./macro_list";
+import { Shortcuts } from "./shortcuts";
+
+export default function KeyboardPanel() {
+  return (
+    <>
+      <Shortcuts />
+      <MacroList />
+      <Device />
+    </>
+  );
 }
