@@ -45,6 +45,7 @@ def board_needs(loaded: LoadedSettings, arguments: Sequence[str] = ()) -> BoardN
         switch_device=kvmd.switch.device,
         emulated_switch_units=loaded.settings.farhand.emulated.switch_units,
         emulated_time_stripe=loaded.settings.farhand.emulated.time_stripe,
+        emulated_hid_trace=loaded.settings.farhand.emulated.hid_trace,
         emulated_motion=loaded.settings.farhand.emulated.motion,
     )
 

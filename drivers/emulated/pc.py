@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -19,6 +20,7 @@ from drivers.emulated.measured_picture import NOTHING, Additions
 from drivers.emulated.media import UsbDrive
 from drivers.emulated.monitor import Monitor
 from drivers.emulated.records import Observer, Records
+from drivers.emulated.report_trace import ReportTrace
 from drivers.emulated.usb_ports import EmulatedKeyboard, EmulatedPointer
 
 _USB_NAMES = {
@@ -36,7 +38,8 @@ class EmulatedPc:
     one. *reset_on_ctrl_alt_del*: whether these keys reset it. *poll_interval_s*: how long a USB report takes
     (0 = as fast as it can be written). *usb_reset_s*: how long a reset takes the USB away; by default it is
     polled all along, so that no report is lost. *rtc_start*: its clock when `run` starts, UTC; by default
-    the time of its making. *additions*: what each captured picture has on top of the screen.
+    the time of its making. *additions*: what each captured picture has on top of the screen. *hid_trace*: a
+    file for every report that it takes.
 
     A second `run` after the first has ended starts a new machine at the same ports; records and faults stay.
     """
@@ -52,8 +55,9 @@ class EmulatedPc:
         memory_mib: int = 2048,
         rtc_start: datetime | None = None,
         additions: Additions = NOTHING,
+        hid_trace: Path | None = None,
     ) -> None:
-        records = Records()
+        records = Records(None if hid_trace is None else ReportTrace(hid_trace))
         self.faults = FaultSwitchboard()
         gate = self.faults.gate
         self.power_led = Lamp(gate(PortName.POWER_LED), records)

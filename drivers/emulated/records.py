@@ -13,6 +13,7 @@ from typing import Protocol
 import trio
 
 from drivers.emulated.faults import PortName
+from drivers.emulated.report_trace import ReportTrace
 from drivers.ports import Medium
 from drivers.wire.hid_usages import KEYS, MOUSE_BUTTONS
 
@@ -33,7 +34,8 @@ class LineTransition:
 class Records:
     """Where the PC's parts write down what happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, trace: ReportTrace | None = None) -> None:
+        self._trace = trace
         self.keyboard_reports: deque[bytes] = deque(maxlen=REPORTS_KEPT)
         self.keyboard_report_count = 0
         self.pointer_reports: deque[bytes] = deque(maxlen=REPORTS_KEPT)
@@ -47,11 +49,15 @@ class Records:
         """Write down a report that the host took."""
         self.keyboard_reports.append(report)
         self.keyboard_report_count += 1
+        if self._trace is not None:
+            self._trace.write("keyboard", report)
 
     def pointer_report(self, report: bytes) -> None:
         """Write down a report that the host took."""
         self.pointer_reports.append(report)
         self.pointer_report_count += 1
+        if self._trace is not None:
+            self._trace.write("pointer", report)
 
     def transition(self, line: PortName, level: bool) -> None:
         """Write down a change of a front panel line."""

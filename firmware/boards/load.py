@@ -49,6 +49,7 @@ def _emulated(name: str, data: BoardData, needs: BoardNeeds) -> Board:
     pc = EmulatedPc(
         start_powered=data.emulated.start_powered,
         additions=Additions(time_stripe=needs.emulated_time_stripe, moving=needs.emulated_motion),
+        hid_trace=needs.emulated_hid_trace,
     )
     mice = (pc.mouse_absolute, pc.mouse_relative)
     board = _board_of(name, data, pc, "board.pc", mice if needs.absolute_first else mice[::-1])

@@ -75,5 +75,7 @@ class BoardNeeds:
     """How many units the switch of an emulated board has; 0 = it has none."""
     emulated_time_stripe: bool = False
     """Whether an emulated board's pictures tell when they were drawn."""
+    emulated_hid_trace: Path | None = None
+    """Where an emulated board writes down its HID reports; None = nowhere."""
     emulated_motion: bool = False
     """Whether an emulated board's whole picture moves."""

@@ -285,6 +285,8 @@ class EmulatedConfig(Section, frozen=True):
     """Whether each picture tells in its top left corner when it was drawn."""
     motion: bool = False
     """Whether the whole picture moves all the time."""
+    hid_trace: OptionalPath = None
+    """A file for every HID report that the PC takes, with its time; None = none is written."""
 
 
 BOARD_NAME = Pattern(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*"), "a board's name")

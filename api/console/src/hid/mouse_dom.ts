@@ -80,6 +80,15 @@ export function attachMouse(element: HTMLElement, mouse: Mouse, surface: MouseSu
   );
   window.addEventListener("blur", release, { signal });
   window.addEventListener("pagehide", release, { signal });
+  document.addEventListener(
+    "visibilitychange",
+    () => {
+      if (document.visibilityState === "hidden") {
+        release();
+      }
+    },
+    { signal },
+  );
   return () => {
     listening.abort();
     if (isLocked()) {
