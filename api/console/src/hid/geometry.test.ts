@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { containedRect, toAbsolute } from "./geometry";
+import { containedRect, shareOf, shownRect, toAbsolute } from "./geometry";
 
 const HD = { width: 1280, height: 720 };
 
@@ -68,5 +68,61 @@ describe("a point of the picture", () => {
 
   it("is defined even in a picture without extent", () => {
     expect(toAbsolute({ x: 5, y: 5 }, { x: 5, y: 5, width: 0, height: 1 })).toEqual({ x: -32768, y: -32768 });
+  });
+});
+
+describe("a picture that is turned", () => {
+  const rect = { x: 100, y: 50, width: 200, height: 400 };
+  const topLeft = { x: 100, y: 50 };
+  const bottomRight = { x: 299, y: 449 };
+
+  it.each([
+    [0, topLeft, { x: -32768, y: -32768 }],
+    [90, topLeft, { x: -32768, y: 32767 }],
+    [180, topLeft, { x: 32767, y: 32767 }],
+    [270, topLeft, { x: 32767, y: -32768 }],
+    [0, bottomRight, { x: 32767, y: 32767 }],
+    [90, bottomRight, { x: 32767, y: -32768 }],
+    [180, bottomRight, { x: -32768, y: -32768 }],
+    [270, bottomRight, { x: -32768, y: 32767 }],
+  ] as const)("by %d degrees has its corners where they are seen", (rotation, point, expected) => {
+    expect(toAbsolute(point, rect, rotation)).toEqual(expected);
+  });
+
+  it("keeps its proportions in the box", () => {
+    const box = { x: 0, y: 0, width: 900, height: 900 };
+    const view = { rotation: 90, actualSize: false } as const;
+    const shown = shownRect(box, { width: 1280, height: 720 }, view, 1, { x: 0, y: 0 });
+    expect(shown).toEqual({ x: 196.875, y: 0, width: 506.25, height: 900 });
+  });
+});
+
+describe("a picture in its actual size", () => {
+  const box = { x: 10, y: 20, width: 640, height: 900 };
+  const view = { rotation: 0, actualSize: true } as const;
+  const picture = { width: 1280, height: 720 };
+
+  it("is as large as it is, on fine screens too", () => {
+    expect(shownRect(box, picture, view, 2, { x: 0.5, y: 0.5 })).toEqual({
+      x: 10,
+      y: 290,
+      width: 640,
+      height: 360,
+    });
+  });
+
+  it("shows the part that one looks at", () => {
+    expect(shownRect(box, picture, view, 1, { x: 0, y: 1 })).toEqual({
+      x: 10,
+      y: 110,
+      width: 1280,
+      height: 720,
+    });
+    expect(shownRect(box, picture, view, 1, { x: 1, y: 0 }).x).toBe(-630);
+  });
+
+  it("is looked at where the pointer is", () => {
+    expect(shareOf(box, { x: 330, y: 20 })).toEqual({ x: 0.5, y: 0 });
+    expect(shareOf(box, { x: -100, y: 5_000 })).toEqual({ x: 0, y: 1 });
   });
 });

@@ -1,13 +1,13 @@
 /** Joins the mouse to the element that shows the picture: pointer events, wheel, pointer lock. */
 
-import { type Rect, toAbsolute } from "./geometry";
+import type { Point } from "./geometry";
 import type { Mouse } from "./mouse";
 
 export interface MouseSurface {
   /** Whether the target's mouse takes places (true) or movements. */
   readonly absolute: () => boolean;
-  /** Where the picture is on the page, in CSS pixels. */
-  readonly picture: () => Rect;
+  /** The place of the target's screen that is seen at a point of the page. */
+  readonly place: (point: Point) => Point;
   /** The pointer became locked to the element, or free again. */
   readonly onLocked: (locked: boolean) => void;
   /** Every pointer event, for those who want to know the modifiers. */
@@ -26,7 +26,7 @@ export function attachMouse(element: HTMLElement, mouse: Mouse, surface: MouseSu
   const onPointer = (event: PointerEvent): void => {
     surface.onPointer(event);
     if (surface.absolute()) {
-      mouse.moveTo(toAbsolute({ x: event.clientX, y: event.clientY }, surface.picture()));
+      mouse.moveTo(surface.place({ x: event.clientX, y: event.clientY }));
     } else if (isLocked() && !catching) {
       mouse.moveBy(event.movementX, event.movementY);
     } else {

@@ -1,13 +1,15 @@
 /** The target's screen: the picture, the input that goes to it, and the words when there is none. */
 
+import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { containedRect, type Rect } from "../hid/geometry";
+import { type Point, type Rect, shareOf, shownRect, toAbsolute } from "../hid/geometry";
 import { attachKeyboard, modifiersOf } from "../hid/keyboard_dom";
 import { attachMouse } from "../hid/mouse_dom";
 import type { Session } from "../session";
 import { text } from "../text";
 import { whyNoPicture } from "../video/no_picture";
 import type { Stage } from "../video/video";
+import { rotation, scale } from "../video/view";
 import { Retry } from "./connection";
 import { useSession } from "./context";
 
@@ -25,7 +27,8 @@ function attach(session: Session, screen: HTMLElement, picture: HTMLElement, sta
     attachKeyboard(screen, session.keyboard),
     attachMouse(screen, session.mouse, {
       absolute: () => session.appliance.states.hid.peek()?.mouse.absolute ?? true,
-      picture: () => containedRect(boxOf(picture), session.video.size.peek() ?? NO_SIZE),
+      // The element itself is where the picture is seen.
+      place: (point) => toAbsolute(point, boxOf(picture), rotation.peek()),
       onLocked: (locked) => {
         session.caught.value = locked;
       },
@@ -36,6 +39,44 @@ function attach(session: Session, screen: HTMLElement, picture: HTMLElement, sta
     for (const detach of detachers) {
       detach();
     }
+  };
+}
+
+/** Keep the picture where it is seen: by its size, the room that there is, and where one looks. */
+function layOut(session: Session, screen: HTMLElement, picture: HTMLElement): () => void {
+  let look: Point = { x: 0.5, y: 0.5 };
+  const place = (): void => {
+    const box = { x: 0, y: 0, width: screen.clientWidth, height: screen.clientHeight };
+    const view = { rotation: rotation.value, actualSize: scale.value === "actual" };
+    const size = session.video.size.value ?? NO_SIZE;
+    const { x, y, width, height } = shownRect(box, size, view, devicePixelRatio, look);
+    Object.assign(picture.style, {
+      left: `${x}px`,
+      top: `${y}px`,
+      width: `${width}px`,
+      height: `${height}px`,
+    });
+    picture.dataset["rotation"] = String(view.rotation);
+  };
+  const stop = effect(place);
+  const observer = new ResizeObserver(place);
+  observer.observe(screen);
+  const listening = new AbortController();
+  screen.addEventListener(
+    "pointermove",
+    (event) => {
+      if (scale.peek() === "actual") {
+        look = shareOf(boxOf(screen), { x: event.clientX, y: event.clientY });
+        place();
+      }
+    },
+    // Before the pointer's place is taken from it.
+    { signal: listening.signal, capture: true },
+  );
+  return () => {
+    stop();
+    observer.disconnect();
+    listening.abort();
   };
 }
 
@@ -80,7 +121,12 @@ export function Screen() {
       return undefined;
     }
     screenPart.focus({ preventScroll: true });
-    return attach(session, screenPart, picturePart, { image: imagePart, canvas: canvasPart });
+    const detach = attach(session, screenPart, picturePart, { image: imagePart, canvas: canvasPart });
+    const leave = layOut(session, screenPart, picturePart);
+    return () => {
+      leave();
+      detach();
+    };
   }, [session]);
 
   const {

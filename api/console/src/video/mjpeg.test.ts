@@ -1,6 +1,6 @@
 import { type Signal, signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { StreamerState } from "../state/types/streamer";
+import type { StreamerRun } from "../state/types/streamer";
 import { engineQuery, MjpegStream } from "./mjpeg";
 
 /** As much of an image element as the stream touches. */
@@ -23,7 +23,7 @@ class FakeImage extends EventTarget {
   }
 }
 
-function running(...keys: string[]): StreamerState {
+function running(...keys: string[]): StreamerRun {
   const source = {
     online: true,
     resolution: { width: 1280, height: 720 },
@@ -35,7 +35,7 @@ function running(...keys: string[]): StreamerState {
 }
 
 function bench() {
-  const streamer: Signal<StreamerState | null> = signal(null);
+  const streamer: Signal<StreamerRun | null> = signal(null);
   let count = 0;
   const stream = new MjpegStream({
     base: new URL("http://kvm.test/rack/"),

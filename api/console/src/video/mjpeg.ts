@@ -7,7 +7,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Size } from "../hid/geometry";
 import { endpoint, type Query } from "../net/urls";
-import type { RunningStreamer, StreamClient, StreamerState } from "../state/types/streamer";
+import type { RunningStreamer, StreamClient, StreamerRun } from "../state/types/streamer";
 
 const CHECK_PERIOD_MS = 1_000;
 
@@ -30,7 +30,7 @@ export interface MjpegOptions {
   readonly base: URL;
   readonly query: Query;
   /** null while nothing is known. */
-  readonly streamer: ReadonlySignal<StreamerState | null>;
+  readonly streamer: ReadonlySignal<StreamerRun | null>;
   readonly newKey: () => string;
 }
 

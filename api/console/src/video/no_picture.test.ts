@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
 import type { LinkStatus } from "../net/control";
 import type { AtxState } from "../state/types/atx";
-import type { StreamerState } from "../state/types/streamer";
+import type { StreamerRun } from "../state/types/streamer";
 import { whyNoPicture } from "./no_picture";
 
 const ONLINE: LinkStatus = { phase: "online" };
 
-function streamer(online: boolean): StreamerState {
+function streamer(online: boolean): StreamerRun {
   const source = { online, resolution: { width: 1280, height: 720 }, captured_fps: 30, desired_fps: 30 };
   return { streamer: { source, stream: { clients: 0, clients_stat: {} } } };
 }
@@ -15,7 +15,7 @@ function atx(power: boolean, enabled = true): AtxState {
   return { enabled, busy: false, acts: { power: false, reset: false }, leds: { power, hdd: false } };
 }
 
-it.each<[LinkStatus, StreamerState | null, AtxState | null, boolean, string | undefined]>([
+it.each<[LinkStatus, StreamerRun | null, AtxState | null, boolean, string | undefined]>([
   [ONLINE, streamer(true), atx(true), true, undefined],
   [ONLINE, streamer(true), null, true, undefined],
   [ONLINE, streamer(true), atx(true), false, "loading"],

@@ -2,7 +2,7 @@
 
 import type { LinkStatus } from "../net/control";
 import type { AtxState } from "../state/types/atx";
-import type { StreamerState } from "../state/types/streamer";
+import type { StreamerRun } from "../state/types/streamer";
 
 export type NoPicture =
   | { readonly why: "connecting" }
@@ -15,7 +15,7 @@ export type NoPicture =
 /** The reason, or null if the picture is there. `loaded` tells whether the stream has delivered one. */
 export function whyNoPicture(
   link: LinkStatus,
-  streamer: StreamerState | null,
+  streamer: StreamerRun | null,
   atx: AtxState | null,
   loaded: boolean,
 ): NoPicture | null {

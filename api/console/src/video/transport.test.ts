@@ -18,6 +18,16 @@ describe("the transport", () => {
     expect(chooseTransport(offer, abilities)).toEqual({ transport, hindrance });
   });
 
+  it.each([
+    [both, "mjpeg", "mjpeg", "chosen"],
+    [both, "jpeg", "jpeg", "chosen"],
+    [both, "h264", "h264", null],
+    [{ jpeg: {} }, "h264", "jpeg", "h264_not_offered"],
+    [{ h264: both.h264 }, "jpeg", "h264", null],
+  ] as const)("for %j is what was asked for, %s, if it can be", (offer, wish, transport, hindrance) => {
+    expect(chooseTransport(offer, able, wish)).toEqual({ transport, hindrance });
+  });
+
   it("names the codec as WebCodecs does", () => {
     expect(codecOf(both)).toBe("avc1.42E01F");
     expect(codecOf({ jpeg: {} })).toBeNull();

@@ -6,6 +6,7 @@ export type Transport = "h264" | "jpeg" | "mjpeg";
 
 /** Why it is not a better one. */
 export type Hindrance =
+  | "chosen"
   | "no_webcodecs"
   | "h264_not_offered"
   | "h264_not_supported"
@@ -34,7 +35,13 @@ export interface Abilities {
   readonly h264Failures: number;
 }
 
-export function chooseTransport(offer: Offer, able: Abilities): Choice {
+/** What somebody would rather have than the best one. */
+export type Wish = "auto" | Transport;
+
+export function chooseTransport(offer: Offer, able: Abilities, wish: Wish = "auto"): Choice {
+  if (wish === "mjpeg" || (wish === "jpeg" && "jpeg" in offer)) {
+    return { transport: wish, hindrance: "chosen" };
+  }
   const hindrance = whyNotH264(offer, able);
   if (hindrance === null) {
     return { transport: "h264", hindrance };

@@ -28,6 +28,7 @@ import {
   SOCKET_FAILURES_LIMIT,
   type Transport,
 } from "./transport";
+import { wish } from "./view";
 
 const METER_PERIOD_MS = 1_000;
 
@@ -118,13 +119,47 @@ export class Video {
     this.#painter.canvas = stage.canvas;
     const timer = setInterval(() => this.#measure(), METER_PERIOD_MS);
     const unsubscribe = this.#options.streamer.subscribe((state) => this.#follow(state?.streamer != null));
+    let wished = wish.peek();
+    const unwish = wish.subscribe((now) => {
+      if (now !== wished) {
+        wished = now;
+        this.again();
+      }
+    });
+    const look = (): void => {
+      // Somebody looks at it again: the network may be another one.
+      if (document.visibilityState === "visible" && this.#choice.peek()?.hindrance === "socket_failed") {
+        this.again();
+      }
+    };
+    document.addEventListener("visibilitychange", look);
     return () => {
       clearInterval(timer);
       unsubscribe();
+      unwish();
+      document.removeEventListener("visibilitychange", look);
       this.#follow(false);
       this.#painter.canvas = null;
       this.#stage = null;
     };
+  }
+
+  /** Choose the way anew: somebody wants another one, or what failed may work by now. */
+  again(): void {
+    if (this.#running) {
+      this.#stop();
+      this.#h264Failures = 0;
+      this.#socketFailures = 0;
+      this.#socket.open();
+    }
+  }
+
+  /** What shows the picture now; null without one. */
+  get shown(): HTMLImageElement | HTMLCanvasElement | null {
+    if (this.#stage === null || !this.loaded.peek()) {
+      return null;
+    }
+    return this.transport.peek() === "mjpeg" ? this.#stage.image : this.#stage.canvas;
   }
 
   /** Start or stop with the streamer. */
@@ -161,11 +196,8 @@ export class Video {
     if (mine !== this.#turn) {
       return;
     }
-    const choice = chooseTransport(offer, {
-      webCodecs,
-      h264,
-      h264Failures: this.#h264Failures,
-    });
+    const able = { webCodecs, h264, h264Failures: this.#h264Failures };
+    const choice = chooseTransport(offer, able, wish.peek());
     this.#endDecoder();
     if (choice.transport === "mjpeg") {
       this.#startMjpeg(choice);

@@ -6,7 +6,7 @@ import type { SwitchEdid, SwitchState } from "../../state/types/switch";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
 import { Button, Field, Row, Section } from "../../ui/kit";
-import { hexOfFile } from "./edid_file";
+import { hexOfFile } from "../../edid/edid_file";
 import { edidNames } from "./words";
 
 function told({ parsed, data }: SwitchEdid): string {

@@ -23,6 +23,7 @@ export const screen: Catalogue["screen"] = {
   mode: (width, height) => `${width}×${height}`,
   transport: { h264: "H.264", jpeg: "JPEG", mjpeg: "MJPEG" },
   hindrance: {
+    chosen: "So im Bereich „Video“ gewählt.",
     no_webcodecs:
       "Kein H.264: Dieser Browser hat WebCodecs nur auf Seiten über HTTPS oder vom eigenen Rechner.",
     h264_not_offered: "Kein H.264: Es ist auf dem Gerät abgeschaltet.",

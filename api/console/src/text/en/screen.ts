@@ -16,6 +16,7 @@ export const screen = {
   mode: (width: number, height: number) => `${width}×${height}`,
   transport: { h264: "H.264", jpeg: "JPEG", mjpeg: "MJPEG" },
   hindrance: {
+    chosen: "It was chosen in the video panel.",
     no_webcodecs: "No H.264: this browser has WebCodecs only on pages from HTTPS or from the own machine.",
     h264_not_offered: "No H.264: it is switched off on the appliance.",
     h264_not_supported: "No H.264: this browser does not decode it.",
