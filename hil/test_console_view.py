@@ -55,7 +55,7 @@ def test_the_pointer_is_where_it_is_seen_on_a_turned_picture(console: Page, targ
         console.locator(f"#rotate-{degrees}").click()
         expect(console.locator("#video")).to_have_attribute("data-rotation", str(degrees))
         box = seen_box(console)
-        assert (box["width"] < box["height"]) is (degrees != 180)
+        assert (box["width"] < box["height"]) == (degrees != 180)
         console.mouse.move(box["x"] + across * (box["width"] - 1), box["y"] + down * (box["height"] - 1))
         expect_pointer(target, (x * last_x, y * last_y))
 
@@ -106,7 +106,17 @@ def test_a_recording_is_a_video_of_the_picture(console: Page, tmp_path: Path) ->
     caught.value.save_as(caught_file)
     asked = "stream=codec_name,width,height,nb_read_frames"
     probe = subprocess.run(
-        ["ffprobe", "-v", "error", "-count_frames", "-show_entries", asked, "-of", "csv=p=0", caught_file],
+        [
+            "ffprobe",
+            "-v",
+            "error",
+            "-count_frames",
+            "-show_entries",
+            asked,
+            "-of",
+            "csv=p=0",
+            str(caught_file),
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -87,9 +87,9 @@ export class Mouse {
     }
   }
 
-  /** A `WheelEvent`. */
-  turn(deltaX: number, deltaY: number, deltaMode: number): void {
-    const step = this.#wheel.turn(deltaX, deltaY, deltaMode);
+  /** A `WheelEvent`, its way times `factor` (negative turns it round). */
+  turn(deltaX: number, deltaY: number, deltaMode: number, factor = 1): void {
+    const step = this.#wheel.turn(deltaX, deltaY, deltaMode, factor);
     if (step !== null) {
       this.#flush();
       this.#sink.wheel([step]);

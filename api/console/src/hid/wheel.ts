@@ -31,11 +31,11 @@ export class Wheel {
   readonly #y = new Axis();
 
   /**
-   * Take a `WheelEvent`'s deltas; the answer is the step to send, or null while there is no whole one yet.
+   * Take a `WheelEvent`'s deltas, times `factor`; the answer is the step to send, or null while there is no whole one yet.
    * Browsers count y downwards, the target upwards (contract subsystems.md 2.1).
    */
-  turn(deltaX: number, deltaY: number, deltaMode: number): Delta | null {
-    const unit = PIXELS_PER_UNIT[deltaMode] ?? 1;
+  turn(deltaX: number, deltaY: number, deltaMode: number, factor = 1): Delta | null {
+    const unit = (PIXELS_PER_UNIT[deltaMode] ?? 1) * factor;
     const dx = this.#x.add(deltaX * unit);
     const dy = -this.#y.add(deltaY * unit);
     return dx === 0 && dy === 0 ? null : [dx, dy];

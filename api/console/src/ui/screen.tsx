@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { type Point, type Rect, shareOf, shownRect, toAbsolute } from "../hid/geometry";
 import { attachKeyboard, modifiersOf } from "../hid/keyboard_dom";
 import { attachMouse } from "../hid/mouse_dom";
+import { cursorShape } from "../hid/pointer_settings";
 import type { Session } from "../session";
 import { text } from "../text";
 import { whyNoPicture } from "../video/no_picture";
@@ -29,6 +30,7 @@ function attach(session: Session, screen: HTMLElement, picture: HTMLElement, sta
       absolute: () => session.appliance.states.hid.peek()?.mouse.absolute ?? true,
       // The element itself is where the picture is seen.
       place: (point) => toAbsolute(point, boxOf(picture), rotation.peek()),
+      picture: () => boxOf(picture),
       onLocked: (locked) => {
         session.caught.value = locked;
       },
@@ -154,6 +156,7 @@ export function Screen() {
         aria-label={text.value.screen.label}
         tabIndex={0}
         data-mouse={absolute ? "absolute" : "relative"}
+        data-cursor={cursorShape.value}
         onFocus={() => {
           session.captured.value = true;
         }}

@@ -12,6 +12,8 @@ export interface HidState {
   connected: boolean | null;
   keyboard: { online: boolean; leds: { caps: boolean; scroll: boolean; num: boolean }; outputs: Outputs };
   mouse: { online: boolean; absolute: boolean; outputs: Outputs };
+  /** `interval` in seconds. */
+  jiggler?: { enabled: boolean; active: boolean; interval: number };
 }
 
 export interface HidKeymapsState {
