@@ -65,7 +65,7 @@ def test_in_its_actual_size_the_picture_follows_the_pointer(console: Page, targe
     console.locator("#rail-video").click()
     console.locator("#view-scale").select_option("actual")
     box = seen_box(console)
-    assert (box["width"], box["height"]) == SCREEN_SIZE_PX
+    assert [box["width"], box["height"]] == list(SCREEN_SIZE_PX)
     screen = screen_box(console)
     last_x, last_y = SCREEN_SIZE_PX[0] - 1, SCREEN_SIZE_PX[1] - 1
     for share_x, share_y in ((0, 0), (1, 1)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from quart import Response
@@ -46,6 +46,8 @@ TO_X = Param("to_x", valid_coord, description="to the right of the screen's cent
 TO_Y = Param("to_y", valid_coord, description="below the screen's centre")
 DELTA_X = Param("delta_x", valid_delta, description="to the right")
 DELTA_Y = Param("delta_y", valid_delta, description="down; for the wheel, up")
+LEFT_OUT_SHOWN: Final = 100
+"""People read no longer list."""
 LIMIT = Param("limit", valid_print_limit, 1024, "the most characters to type; 0: all")
 SLOW = Param("slow", valid_bool, False, f"makes {SLOW_DELAY_S} the default of delay")
 DELAY = Param[float | None]("delay", valid_print_delay, None, "seconds before each key event")
@@ -126,6 +128,21 @@ def _device_routes(hid: HidService) -> list[Route]:
     ]
 
 
+class LeftOutCharacter(msgspec.Struct, frozen=True):
+    """A character that the keymap cannot type; *at* counts from 0."""
+
+    at: int
+    character: str
+
+
+class TextCheck(msgspec.Struct, frozen=True):
+    """How long a text is, and how many of its characters cannot be typed; *left_out* has the first ones."""
+
+    characters: int
+    left_out_count: int
+    left_out: list[LeftOutCharacter]
+
+
 def _text_routes(typist: Typist) -> list[Route]:
     keymaps = typist.keymaps
     keymap = Param[str | None](
@@ -147,6 +164,12 @@ def _text_routes(typist: Typist) -> list[Route]:
         await typist.type_text(text[:limit] if limit else text, name or keymaps.default, delay_s=delay_s)
         return envelope()
 
+    async def check_text(call: Call) -> Response:
+        text = text_of(call.request, await call.request.body)
+        left_out = await typist.left_out(text, call[keymap] or keymaps.default)
+        shown = [LeftOutCharacter(at, character) for at, character in left_out[:LEFT_OUT_SHOWN]]
+        return envelope(TextCheck(len(text), len(left_out), shown))
+
     return [
         Route(
             "GET",
@@ -166,6 +189,17 @@ def _text_routes(typist: Typist) -> list[Route]:
             body_limit_bytes=PRINT_BODY_LIMIT_BYTES,
             body=Body("text/plain", description="the text, in the charset of Content-Type or UTF-8"),
             errors=(HidTypingInterruptedError,),
+        ),
+        Route(
+            "POST",
+            "/api/hid/print/check",
+            Access.USER,
+            check_text,
+            (keymap,),
+            summary="tell what typing a text would leave out; types nothing",
+            answers=(Answer(TextCheck),),
+            body_limit_bytes=PRINT_BODY_LIMIT_BYTES,
+            body=Body("text/plain", description="the text, in the charset of Content-Type or UTF-8"),
         ),
     ]
 

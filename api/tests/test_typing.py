@@ -29,6 +29,22 @@ async def test_a_text_appears_on_the_screen(live: Any) -> None:
     assert live.pc.observer.held_keys == set()
 
 
+async def test_what_cannot_be_typed_is_told_and_nothing_is_typed(live: Any) -> None:
+    await shown(live, "$")
+    before = live.pc.observer.keyboard_report_count
+    body = "a\u0444\r\n\u4e2d".encode()
+    answer = await live.result_of(await live.http.post(f"{URL}/check?keymap=de", content=body))
+    assert answer == {
+        "characters": 5,
+        "left_out_count": 2,
+        "left_out": [{"at": 1, "character": "\u0444"}, {"at": 4, "character": "\u4e2d"}],
+    }
+    answer = await live.result_of(await live.http.post(f"{URL}/check?keymap=fr", content="Zo\u00eb e\u0301"))
+    assert answer["left_out_count"] == 0
+    assert live.pc.observer.keyboard_report_count == before
+    await live.refused(await live.http.post(f"{URL}/check?keymap=none", content="a"), 400, "ValidatorError")
+
+
 async def test_limits_and_substitutions(live: Any) -> None:
     await shown(live, "$")
     assert await live.result_of(await live.http.post(f"{URL}?limit=7&slow=1", content="echo abcdef")) == {}

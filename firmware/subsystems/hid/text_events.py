@@ -38,6 +38,13 @@ class KeyEvent(NamedTuple):
     pressed: bool
 
 
+class LeftOut(NamedTuple):
+    """A character that cannot be typed; *at* counts the text's characters from 0."""
+
+    at: int
+    character: str
+
+
 class TextEvents:
     """Turns text that comes in pieces into events; Shift and AltGr stay down as long as they are wanted."""
 
@@ -46,19 +53,27 @@ class TextEvents:
         self._shift = self._altgr = False
         # The last letter waits for the accents that may follow it.
         self._letter = ""
+        self._letter_at = self._at = 0
+        self.left_out: list[LeftOut] = []
+        """What could not be typed so far."""
 
     def feed(self, text: str) -> list[KeyEvent]:
         """Take the next piece and return the events that are certain by now."""
         events: list[KeyEvent] = []
-        for character in text.translate(_SUBSTITUTES):
+        for at, original in enumerate(text, self._at):
+            events += self._fed(at, original)
+        self._at += len(text)
+        return events
+
+    def _fed(self, at: int, original: str) -> Iterator[KeyEvent]:
+        for character in original.translate(_SUBSTITUTES):
             if self._letter and unicodedata.combining(character) and not self._keymap.strokes_of(character):
                 composed = unicodedata.normalize("NFC", self._letter + character)
                 if len(composed) == 1 and self._keymap.strokes_of(composed):
                     self._letter = composed
             else:
-                events += self._typed(self._letter)
-                self._letter = character
-        return events
+                yield from self._typed(self._letter)
+                self._letter, self._letter_at = character, at
 
     def end(self) -> list[KeyEvent]:
         """Return the events that are left: of the last character, and of modifiers that are still down."""
@@ -68,7 +83,11 @@ class TextEvents:
 
     def _typed(self, character: str) -> Iterator[KeyEvent]:
         fixed = _FIXED.get(character)
-        for stroke in self._keymap.strokes_of(character) if fixed is None else (fixed,):
+        strokes = self._keymap.strokes_of(character) if fixed is None else (fixed,)
+        # A carriage return is a half of a line's end.
+        if character and not strokes and character != "\r":
+            self.left_out.append(LeftOut(self._letter_at, character))
+        for stroke in strokes:
             yield from self._held(stroke)
             yield KeyEvent(stroke.key, True)
             yield KeyEvent(stroke.key, False)

@@ -13,7 +13,7 @@ import trio
 from firmware.core.errors import OperationError
 from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
-from firmware.subsystems.hid.text_events import KeyEvent, TextEvents
+from firmware.subsystems.hid.text_events import KeyEvent, LeftOut, TextEvents
 
 # A piece takes about a millisecond: a mebibyte that no key types must not hold up everything else.
 PIECE_CHARS = 1024
@@ -53,6 +53,15 @@ class Typist:
                 await self._send(typing.end(), held, delay_s, discarded)
             finally:
                 self._hid.release_nowait(reversed(held))
+
+    async def left_out(self, text: str, keymap: str) -> list[LeftOut]:
+        """Return what typing *text* with the available *keymap* would leave out; types nothing."""
+        typing = TextEvents(await self.keymaps.get(keymap))
+        for start in range(0, len(text), PIECE_CHARS):
+            typing.feed(text[start : start + PIECE_CHARS])
+            await trio.lowlevel.checkpoint()
+        typing.end()
+        return typing.left_out
 
     async def _send(self, events: list[KeyEvent], held: list[str], delay_s: float, discarded: int) -> None:
         """Send *events*; *held* is what typing holds down, for whoever has to release it."""

@@ -94,6 +94,17 @@ export async function call<T>(method: string, base: URL, path: string, query: Qu
   return ((await read(() => response.json())) as { result: T }).result;
 }
 
+/** POST a text as the body. */
+export async function postText(base: URL, path: string, query: Query, body: string): Promise<void> {
+  await fetchChecked(endpoint(base, path, query), { method: "POST", body });
+}
+
+/** POST a text as the body, and return the result. */
+export async function callWithText<T>(base: URL, path: string, query: Query, body: string): Promise<T> {
+  const response = await fetchChecked(endpoint(base, path, query), { method: "POST", body });
+  return ((await read(() => response.json())) as { result: T }).result;
+}
+
 export async function getText(base: URL, path: string, query: Query = {}): Promise<string> {
   const response = await fetchChecked(endpoint(base, path, query), { method: "GET" });
   return read(() => response.text());

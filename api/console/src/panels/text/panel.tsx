@@ -1,5 +1,14 @@
-import { Loading } from "../../ui/kit";
+/** Text in both ways: typed on the target, and read from its screen. */
 
-export default function Panel() {
-  return <Loading />;
+import { Ocr } from "./ocr";
+import { Paste } from "./paste";
+import "./text.css";
+
+export default function TextPanel() {
+  return (
+    <>
+      <Paste />
+      <Ocr />
+    </>
+  );
 }
