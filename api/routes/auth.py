@@ -7,18 +7,26 @@ from quart import Response
 
 from api.cookies import session_cookie
 from api.credentials import TOKEN_COOKIE
+from api.params import Param
 from api.routing import Access, Answer, Body, Call, Route, envelope
-from firmware.core.errors import ForbiddenError
+from firmware.core.errors import ForbiddenError, OperationError
 from firmware.core.validators import (
     valid_auth_token,
     valid_login_redirect,
     valid_passwd,
     valid_session_expire,
+    valid_session_id,
     valid_user,
 )
 from firmware.subsystems.auth.service import AuthService
 
 LOGIN_BODY_LIMIT_BYTES = 4096
+SESSION = Param(
+    "id",
+    valid_session_id,
+    description="a session's id, as the list tells it",
+    schema={"type": "string", "pattern": "^[0-9a-f]{1,32}$"},
+)
 
 
 class LoginForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,6 +38,27 @@ class LoginForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Seconds; 0 = as long as the configuration allows."""
     redirect: str = ""
     """A page to be sent to instead of an answer."""
+
+
+class SessionState(msgspec.Struct, frozen=True):
+    """One login; *own* is that of the request. Seconds."""
+
+    id: str
+    user: str
+    own: bool
+    age_s: float
+    left_s: float | None
+    """Until it expires; null = never."""
+
+
+class Sessions(msgspec.Struct, frozen=True):
+    """Who is logged in, the least recently used first."""
+
+    sessions: list[SessionState]
+
+
+class UnknownSessionError(OperationError):
+    """There is no session of that id (any more)."""
 
 
 def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[Route]:
@@ -57,6 +86,22 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
     async def check(_call: Call) -> Response:
         return envelope()
 
+    async def sessions(call: Call) -> Response:
+        own = auth.session_id(call.request.cookies.get(TOKEN_COOKIE, ""))
+        return envelope(
+            Sessions(
+                [
+                    SessionState(info.id, info.user, info.id == own, info.age_s, info.left_s)
+                    for info in auth.sessions()
+                ]
+            )
+        )
+
+    async def end(call: Call) -> Response:
+        if not auth.end_session(call[SESSION]):
+            raise UnknownSessionError("expected the id of a session, got one of none - at id")
+        return envelope()
+
     return [
         Route(
             "POST",
@@ -70,5 +115,22 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
             errors=(ForbiddenError,),
         ),
         Route("POST", "/api/auth/logout", Access.USER, logout, summary="end all sessions of this user"),
+        Route(
+            "GET",
+            "/api/auth/sessions",
+            Access.USER,
+            sessions,
+            summary="who is logged in",
+            answers=(Answer(Sessions),),
+        ),
+        Route(
+            "POST",
+            "/api/auth/sessions/end",
+            Access.USER,
+            end,
+            (SESSION,),
+            summary="end one session, and the sockets that it opened",
+            errors=(UnknownSessionError,),
+        ),
         Route("GET", "/api/auth/check", Access.USER, check, summary="tell whether the credentials are good"),
     ]

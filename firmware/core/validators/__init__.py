@@ -10,6 +10,7 @@ from firmware.core.validators.auth import (
     valid_login_redirect,
     valid_passwd,
     valid_session_expire,
+    valid_session_id,
     valid_user,
 )
 from firmware.core.validators.basic import (
@@ -101,6 +102,7 @@ __all__ = [
     "valid_printable_filename",
     "valid_redfish_reset_type",
     "valid_session_expire",
+    "valid_session_id",
     "valid_sha256",
     "valid_shortcut_keys",
     "valid_stream_fps",

@@ -14,10 +14,12 @@ from firmware.core.validators.basic import fail, fail_secret, stripped, valid_in
 USER_MAX_CHARS: Final = 128
 PASSWD_MAX_CHARS: Final = 512
 TOKEN_CHARS: Final = 64
+SESSION_ID_MAX_CHARS: Final = 32
 
 _TOKEN_RAW_MAX_CHARS: Final = 128
 _USER: Final = re.compile(r"[a-z_]([a-z0-9@._-]*[a-z0-9_-])?")
 _PASSWD: Final = re.compile(r"[\x20-\x7e]*")
+_SESSION_ID: Final = re.compile(r"[0-9a-f]+")
 _TOKEN: Final = re.compile(rf"[0-9a-f]{{{TOKEN_CHARS}}}")
 
 
@@ -46,6 +48,15 @@ def valid_auth_token(raw: object, name: str = "auth_token") -> str:
     text = raw.strip()
     if _TOKEN.fullmatch(text) is None:
         fail_secret(expected, raw, name)
+    return text
+
+
+def valid_session_id(raw: object, name: str = "id") -> str:
+    """Return the id of a session: hexadecimal digits, which give nobody its token."""
+    expected = "a session's id (hexadecimal digits)"
+    text = stripped(raw, name, expected=expected, max_chars=SESSION_ID_MAX_CHARS)
+    if _SESSION_ID.fullmatch(text) is None:
+        fail(expected, raw, name)
     return text
 
 

@@ -203,6 +203,11 @@ class AuthService:
         """Return all open sessions, the least recently used first."""
         return self._sessions.infos()
 
+    def session_id(self, token: str) -> str | None:
+        """Return the id of the session of *token*; None if it is nobody's."""
+        info = self._sessions.info_of(token)
+        return None if info is None else info.id
+
     def end_session(self, session_id: str) -> bool:
         """End the one session of that id; False if there is none."""
         ended = self._sessions.close(session_id)

@@ -43,6 +43,10 @@ class SessionInfo:
 
     id: str
     user: str
+    age_s: float = 0.0
+    """Since the login."""
+    left_s: float | None = None
+    """Until it expires, if nobody holds it; None = never."""
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class _Session:
     id: str
     user: str
     lifetime_s: int
+    opened_at: float
     expires_at: float
     holders: int = 0
     changed: trio.Event = field(default_factory=trio.Event)
@@ -87,7 +92,7 @@ class SessionStore:
         self._make_room(user)
         token = secrets.token_hex(TOKEN_BYTES)
         self._sessions[self._digest(token)] = _Session(
-            secrets.token_hex(_ID_BYTES), user, lifetime_s, self._expiry(lifetime_s)
+            secrets.token_hex(_ID_BYTES), user, lifetime_s, self._clock(), self._expiry(lifetime_s)
         )
         self._opened += 1
         return token
@@ -119,20 +124,18 @@ class SessionStore:
         """Return what may be shown of the session of *token*, None if it is nobody's."""
         if self.user_of(token) is None:
             return None
-        session = self._sessions[self._digest(token)]
-        return SessionInfo(session.id, session.user)
+        return self._info(self._sessions[self._digest(token)])
 
     def infos(self) -> list[SessionInfo]:
         """Return what may be shown of all sessions, the least recently used first."""
         self._drop_expired()
-        return [SessionInfo(session.id, session.user) for session in self._sessions.values()]
+        return [self._info(session) for session in self._sessions.values()]
 
     def close(self, session_id: str) -> SessionInfo | None:
         """End the session of that id and return it; None if there is none."""
         for digest, session in self._sessions.items():
             if session.id == session_id:
-                self._end(digest)
-                return SessionInfo(session.id, session.user)
+                return self._info(self._end(digest))
         return None
 
     def close_all_of(self, user: str) -> int:
@@ -180,6 +183,11 @@ class SessionStore:
         now = self._clock()
         for digest in [digest for digest, session in self._sessions.items() if session.expired(now)]:
             self._end(digest)
+
+    def _info(self, session: _Session) -> SessionInfo:
+        now = self._clock()
+        left_s = None if session.expires_at == math.inf else max(0.0, session.expires_at - now)
+        return SessionInfo(session.id, session.user, now - session.opened_at, left_s)
 
     def _end(self, digest: bytes) -> _Session:
         session = self._sessions.pop(digest)

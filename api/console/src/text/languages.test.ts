@@ -23,7 +23,7 @@ function wordsOf(value: unknown, path: string): [string, string][] {
     return [[path, value]];
   }
   if (typeof value === "function") {
-    return [[path, String((value as (...made: unknown[]) => unknown)(1, 2, 3))]];
+    return [[path, String((value as (...made: unknown[]) => unknown)(1, 2, 3, 4, 5))]];
   }
   return Object.entries(value as object).flatMap(([key, part]) => wordsOf(part, `${path}.${key}`));
 }
