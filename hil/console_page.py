@@ -6,9 +6,11 @@ The target's screen is read from a snapshot as a person would; the API tells the
 from __future__ import annotations
 
 import io
+import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -17,6 +19,7 @@ from playwright.sync_api import FloatRect, Page, expect
 
 from drivers.video.glyph_reader import frame_of_jpeg, read_text
 
+AXE = Path(__file__).parents[1] / "api/console/node_modules/axe-core/axe.min.js"
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -145,3 +148,16 @@ def picture_box(page: Page) -> FloatRect:
         "width": width,
         "height": height,
     }
+
+
+def violations(page: Page) -> list[dict[str, Any]]:
+    """What axe-core finds against WCAG 2.2 A and AA, and its own good practices."""
+    page.evaluate(AXE.read_text())
+    found: str = page.evaluate(
+        """async () => {
+            const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+            return JSON.stringify(violations.map(({ id, help, nodes }) =>
+                ({ id, help, where: nodes.map((node) => node.html.slice(0, 200)) })));
+        }"""
+    )
+    return list(json.loads(found))

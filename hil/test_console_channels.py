@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 import trio
-from console_page import ROUND_TRIP_DEADLINE_S, RunningAppliance, Target, address, eventually, log_in
+from console_page import (
+    ROUND_TRIP_DEADLINE_S,
+    RunningAppliance,
+    Target,
+    address,
+    eventually,
+    log_in,
+    violations,
+)
 from playwright.sync_api import Page, expect
 
 from drivers.emulated.switch import EmulatedSwitch
@@ -73,6 +81,7 @@ def test_channels_are_as_the_configuration_draws_them(
     expect(page.locator("#gpio h3")).to_have_text("Rack 7")
     expect(page.locator("#gpio-lamp")).to_have_class("led led-magenta")
     expect(page.locator("#gpio-lamp")).to_have_attribute("data-state", "off")
+    assert violations(page) == []
 
     page.locator("#gpio-relay").click()
     expect(page.locator("#confirm")).to_contain_text("Switch relay on?")
@@ -154,6 +163,7 @@ def test_the_switch_is_used_and_set_up(
     eventually(lambda: chain.units[1].channel, lambda channel: channel == 1, ROUND_TRIP_DEADLINE_S)
 
     page.locator("#switch-port-5-settings").click()
+    assert violations(page) == []
     page.locator("#switch-port-5-name").fill("Database")
     page.locator("#switch-port-5-name").press("Enter")
     expect(page.get_by_test_id("switch-port-5")).to_contain_text("Database")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -128,6 +129,16 @@ def _device_routes(hid: HidService) -> list[Route]:
     ]
 
 
+class Legends(msgspec.Struct, frozen=True):
+    """What stands on the keys of a keymap: by itself, with Shift, with AltGr, with both.
+
+    A character, the name of a dead key, or "" for nothing; missing ones at the end are nothing.
+    """
+
+    keymap: str
+    keys: Mapping[str, Sequence[str]]
+
+
 class LeftOutCharacter(msgspec.Struct, frozen=True):
     """A character that the keymap cannot type; *at* counts from 0."""
 
@@ -156,6 +167,10 @@ def _text_routes(typist: Typist) -> list[Route]:
     async def available(_call: Call) -> Response:
         return envelope(keymaps.state.value)
 
+    async def legends(call: Call) -> Response:
+        name = call[keymap] or keymaps.default
+        return envelope(Legends(name, (await keymaps.get(name)).legends))
+
     async def type_text(call: Call) -> Response:
         limit, name, slow, delay_s = call[LIMIT], call[keymap], call[SLOW], call[DELAY]
         text = text_of(call.request, await call.request.body)
@@ -178,6 +193,15 @@ def _text_routes(typist: Typist) -> list[Route]:
             available,
             summary="the keymaps for typing text",
             answers=(Answer(KeymapsState),),
+        ),
+        Route(
+            "GET",
+            "/api/hid/keymaps/legends",
+            Access.USER,
+            legends,
+            (keymap,),
+            summary="what stands on the keys of a keymap",
+            answers=(Answer(Legends),),
         ),
         Route(
             "POST",

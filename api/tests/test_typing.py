@@ -45,6 +45,16 @@ async def test_what_cannot_be_typed_is_told_and_nothing_is_typed(live: Any) -> N
     await live.refused(await live.http.post(f"{URL}/check?keymap=none", content="a"), 400, "ValidatorError")
 
 
+async def test_the_legends_of_a_keymap(live: Any) -> None:
+    answer = await live.result_of(await live.http.get("/api/hid/keymaps/legends?keymap=de"))
+    assert answer["keymap"] == "de"
+    assert answer["keys"]["KeyY"][:2] == ["z", "Z"]
+    assert answer["keys"]["KeyE"][2] == "\N{EURO SIGN}"
+    assert answer["keys"]["Equal"][0] == "dead_acute"
+    answer = await live.result_of(await live.http.get("/api/hid/keymaps/legends"))
+    assert (answer["keymap"], answer["keys"]["KeyY"][:2]) == ("en-us", ["y", "Y"])
+
+
 async def test_limits_and_substitutions(live: Any) -> None:
     await shown(live, "$")
     assert await live.result_of(await live.http.post(f"{URL}?limit=7&slow=1", content="echo abcdef")) == {}

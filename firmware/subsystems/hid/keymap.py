@@ -7,7 +7,7 @@ included (contract subsystems.md 3). It reads no file and never decides in which
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -58,6 +58,8 @@ class Keymap:
     """By character; a dead key and what follows it are two strokes."""
     fallback: Mapping[str, tuple[Stroke, ...]]
     """Where the US layout has a character that this one lacks, so that Latin text works with `ru`."""
+    legends: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What stands on each key, as `Layout.keys` has it."""
 
     def strokes_of(self, character: str) -> tuple[Stroke, ...]:
         """Return how *character* is typed, empty if it cannot be."""
@@ -81,7 +83,7 @@ def make_keymap(name: str, layout: Layout, dead_keys: DeadKeys, fallback: Keymap
             base, result = pair[0], pair[1]
             if base in followers:
                 strokes.setdefault(result, (direct[dead], followers[base]))
-    return Keymap(name, strokes, {} if fallback is None else fallback.strokes)
+    return Keymap(name, strokes, {} if fallback is None else fallback.strokes, layout.keys)
 
 
 def _rank(stroke: Stroke) -> tuple[bool, bool, int, bool]:

@@ -11,6 +11,7 @@ import { CameraIcon, LeaveIcon, Mark } from "./icons";
 import { CtrlAltDel } from "./ctrl_alt_del";
 import { Confirmation, Notices } from "./messages";
 import { ToolButton } from "./parts";
+import { OskHost } from "./osk_host";
 import { PanelHost, Rail } from "./panel_host";
 import { PowerGroup, PowerLeds } from "./power";
 import { Screen } from "./screen";
@@ -99,6 +100,7 @@ export function ConsolePage({ session }: { session: Session }) {
         <Header />
         <Rail />
         <PanelHost />
+        <OskHost />
         <StatusBar />
         {/* Last, wherever it stands: it keeps the Tab key for the target. */}
         <Screen />

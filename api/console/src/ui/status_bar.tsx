@@ -3,6 +3,7 @@
 import { text } from "../text";
 import { ActivityBar } from "./activity_bar";
 import { useSession } from "./context";
+import { OskButton } from "./osk_host";
 import { Led } from "./parts";
 
 function Video() {
@@ -81,6 +82,7 @@ export function StatusBar() {
       <ActivityBar />
       <InputHint />
       <LockKeys />
+      <OskButton />
     </footer>
   );
 }

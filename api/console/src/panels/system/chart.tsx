@@ -6,6 +6,9 @@ import "uplot/dist/uPlot.min.css";
 
 const HEIGHT_PX = 120;
 
+/** At least so much is shown, however young the page is. */
+const SHOWN_S = 300;
+
 interface ChartProps {
   id: string;
   /** What is shown and how it went, for those who do not see it. */
@@ -48,7 +51,10 @@ export function Chart({ id, words, times, values, version, max }: ChartProps) {
         height: HEIGHT_PX,
         legend: { show: false },
         cursor: { show: false },
-        scales: { y: { range: (_plot, _least, most) => [0, max ?? Math.max(1, most * 1.1)] } },
+        scales: {
+          x: { range: (_plot, least, most) => [Math.min(least, most - SHOWN_S), most] },
+          y: { range: (_plot, _least, most) => [0, max ?? Math.max(1, most * 1.1)] },
+        },
         series: [{}, { stroke: line, width: 2, points: { show: false } }],
         axes: [axis, { ...axis, size: 40 }],
       },

@@ -1,3 +1,7 @@
 import type { Catalogue } from "../en";
 
-export const osk: Catalogue["osk"] = {};
+export const osk: Catalogue["osk"] = {
+  title: "Bildschirmtastatur",
+  layout: "Belegung der Tasten",
+  pages: { letters: "abc", signs: "#+=", functions: "F1" },
+};

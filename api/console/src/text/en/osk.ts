@@ -1,3 +1,7 @@
 /** The on-screen keyboard. */
 
-export const osk = {};
+export const osk = {
+  title: "On-screen keyboard",
+  layout: "Layout of the keys",
+  pages: { letters: "abc", signs: "#+=", functions: "F1" },
+};
