@@ -16,7 +16,7 @@ default:
 [group("use")]
 run *ARGS: console
     @mkdir -p .run/config .run/state
-    @[ -e .run/config/override.yaml ] || cp docs/examples/gpio-demo.yaml .run/config/override.yaml
+    @[ -e .run/config/override.yaml ] || cp docs/examples/demo.yaml .run/config/override.yaml
     @exec {{ bin }}/farhand run --board emulated --http 127.0.0.1:8080 --https 127.0.0.1:8443 \
         --config .run/config --state .run/state "$@"
 
@@ -147,6 +147,16 @@ bench-msd *ARGS: console
 [group("measure")]
 bench-video *ARGS: console
     PYTHONPATH=hil {{ bin }}/python -m tools.bench_video "$@"
+
+[doc("The web console: its size, its first picture, and how soon its events are reports at the target")]
+[group("measure")]
+bench-console: console
+    PYTHONPATH=hil {{ bin }}/python -m tools.bench_console
+
+[doc("Pictures of the console's views: those of the README into docs/images, the others into FOLDER, to look at")]
+[group("measure")]
+console-screenshots FOLDER=".run/screenshots": console
+    {{ bin }}/python -m tools.console_screenshots "$1"
 
 [doc("Requests, key latency, encoding, fan-out, start-up and memory, in one run")]
 [group("measure")]

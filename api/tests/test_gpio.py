@@ -162,7 +162,7 @@ async def test_old_clients_get_their_old_names(live_with: Callable[[str], Any]) 
 
 
 async def test_the_demo_of_the_documentation(live_with: Callable[[str], Any]) -> None:
-    async with live_with((DOCS / "examples/gpio-demo.yaml").read_text()) as live:
+    async with live_with((DOCS / "examples/demo.yaml").read_text()) as live:
         await until(live, demo_relay={**OFF, "busy": False}, demo_lamp=OFF, demo_light=OFF)
         await live.http.post("/api/gpio/switch?channel=demo_relay&state=1")
         await live.http.post("/api/gpio/switch?channel=demo_beacon&state=1")

@@ -14,6 +14,12 @@ const SHORT: Readonly<Record<string, string>> = {
   Escape: "Esc",
   Backspace: "Backspace",
   ContextMenu: "Menu",
+  PageUp: "PgUp",
+  PageDown: "PgDn",
+  ScrollLock: "ScrLk",
+  NumLock: "NumLk",
+  IntlYen: "¥",
+  IntlRo: "ろ",
 };
 
 /** A key's name as it stands on keys. */

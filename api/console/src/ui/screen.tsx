@@ -14,6 +14,9 @@ import { rotation, scale } from "../video/view";
 import { Retry } from "./connection";
 import { useSession } from "./context";
 
+/** The frame that shows the focus hides nothing of the picture (styles/console.css). */
+const FRAME_PX = 2;
+
 const NO_SIZE = { width: 0, height: 0 };
 
 function boxOf(element: HTMLElement): Rect {
@@ -48,7 +51,12 @@ function attach(session: Session, screen: HTMLElement, picture: HTMLElement, sta
 function layOut(session: Session, screen: HTMLElement, picture: HTMLElement): () => void {
   let look: Point = { x: 0.5, y: 0.5 };
   const place = (): void => {
-    const box = { x: 0, y: 0, width: screen.clientWidth, height: screen.clientHeight };
+    const box = {
+      x: FRAME_PX,
+      y: FRAME_PX,
+      width: screen.clientWidth - 2 * FRAME_PX,
+      height: screen.clientHeight - 2 * FRAME_PX,
+    };
     const view = { rotation: rotation.value, actualSize: scale.value === "actual" };
     const size = session.video.size.value ?? NO_SIZE;
     const { x, y, width, height } = shownRect(box, size, view, devicePixelRatio, look);

@@ -51,10 +51,7 @@ export function Chart({ id, words, times, values, version, max }: ChartProps) {
         height: HEIGHT_PX,
         legend: { show: false },
         cursor: { show: false },
-        scales: {
-          x: { range: (_plot, least, most) => [Math.min(least, most - SHOWN_S), most] },
-          y: { range: (_plot, _least, most) => [0, max ?? Math.max(1, most * 1.1)] },
-        },
+        scales: { y: { range: (_plot, _least, most) => [0, max ?? Math.max(1, most * 1.1)] } },
         series: [{}, { stroke: line, width: 2, points: { show: false } }],
         axes: [axis, { ...axis, size: 40 }],
       },
@@ -73,7 +70,16 @@ export function Chart({ id, words, times, values, version, max }: ChartProps) {
     };
   }, [max]);
   useEffect(() => {
-    plot.current?.setData([[...times], [...values]]);
+    const last = times.at(-1) ?? 0;
+    const early = last - (times[0] ?? 0) < SHOWN_S;
+    plot.current?.setData(
+      early
+        ? [
+            [last - SHOWN_S, ...times],
+            [null, ...values],
+          ]
+        : [[...times], [...values]],
+    );
   }, [version, max]);
   return <div id={id} data-testid={id} data-points={times.length} ref={host} role="img" aria-label={words} />;
 }
