@@ -18,10 +18,10 @@ if ! [ -e node_modules/.locked ] || [ "$(cat node_modules/.locked)" != "$locked"
     printf '%s' "$locked" >node_modules/.locked
 fi
 npm run --silent build >&2
-# The licences of what is in the build have to go with it.
-for package in preact @preact/signals @preact/signals-core; do
-    printf '%s %s\n\n' "$package" "$(node -p "require('./node_modules/$package/package.json').version")"
-    cat "node_modules/$package/LICENSE"
+# The licences of what is in the build have to go with it; what only tests and builds is not.
+npm ls --omit=dev --all --parseable 2>/dev/null | tail -n +2 | while read -r package; do
+    node -p "const p = require('$package/package.json'); p.name + ' ' + p.version + ', ' + (p.license ?? 'see its repository')"
+    find "$package" -maxdepth 1 -iname 'licen[sc]e*' -exec cat {} +
     printf '\n'
 done >dist/share/licenses.txt
 printf '%s' "$sources" >dist/.sources

@@ -1,4 +1,4 @@
-/** Who is logged in, and ending a session; how many watch (docs/sessions.md). */
+/** Who is logged in, and ending a session; how many watch (docs/console.md, "Sessions"). */
 
 import { useEffect, useState } from "preact/hooks";
 import { call } from "../../net/api";

@@ -7,9 +7,6 @@ import { Choice, Row, Section } from "../../ui/kit";
 import { LanguageChoice } from "../../ui/language_choice";
 import { type Theme, theme } from "../../ui/theme";
 
-/** What is in the bundle (package.json); all of it under the MIT licence. */
-const LIBRARIES = ["Preact", "Preact Signals", "tus-js-client", "noble hashes", "uPlot"];
-
 export default function SettingsPage() {
   const session = useSession();
   const words = text.value.system;
@@ -33,10 +30,17 @@ export default function SettingsPage() {
       </Section>
       <Section title={words.about}>
         <p>{words.aboutText}</p>
-        <p>{words.libraries(LIBRARIES.join(", "))}</p>
         <Row>
           <a class="tool" href={endpoint(session.base, "api/docs")} target="_blank" rel="noreferrer">
             {words.apiDocs}
+          </a>
+          <a
+            class="tool"
+            href={endpoint(session.base, "share/licenses.txt")}
+            target="_blank"
+            rel="noreferrer"
+          >
+            {words.licences}
           </a>
         </Row>
       </Section>

@@ -78,6 +78,6 @@ export const system: Catalogue["system"] = {
   themes: { system: "Die des Systems", light: "Hell", dark: "Dunkel" },
   about: "Über Farhand",
   aboutText: "Farhand ist freie Software unter der Apache-Lizenz 2.0.",
-  libraries: (names) => `Diese Seite ist gebaut mit ${names}, unter der MIT-Lizenz.`,
+  licences: "Lizenzen dessen, woraus diese Seite besteht",
   apiDocs: "Beschreibung der API",
 };

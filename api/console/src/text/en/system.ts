@@ -78,6 +78,6 @@ export const system = {
   themes: { system: "The system’s", light: "Light", dark: "Dark" },
   about: "About",
   aboutText: "Farhand is free software under the Apache License 2.0.",
-  libraries: (names: string) => `This page is built with ${names}, under the MIT licence.`,
+  licences: "Licences of what this page is made of",
   apiDocs: "Description of the API",
 };
