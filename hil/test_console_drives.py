@@ -30,7 +30,12 @@ def test_an_image_comes_in_is_shown_to_the_target_and_goes(
     console: Page, target: Target, tmp_path: Path
 ) -> None:
     path, digest = image_file(tmp_path, "os.iso", 3 * MIB)
-    console.locator("#rail-drives").click()
+    # Files that are dragged over the page open the panel.
+    dragged = console.evaluate_handle(
+        "() => { const data = new DataTransfer(); data.items.add(new File(['x'], 'x')); return data; }"
+    )
+    console.dispatch_event(".header", "dragenter", {"dataTransfer": dragged})
+    expect(console.locator("#panel")).to_have_attribute("data-panel", "drives")
     console.locator("#upload-files").set_input_files(path)
     transfer = console.get_by_test_id("transfer-os.iso")
     expect(transfer).to_have_attribute("data-phase", "done", timeout=TRANSFER_DEADLINE_MS)

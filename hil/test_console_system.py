@@ -34,6 +34,8 @@ def test_a_part_that_does_not_work_is_told_with_its_reason(
     with page.expect_response("**/api/supervisor/restart?*") as caught:
         broken.get_by_role("button", name="Restart").click()
     assert caught.value.ok
+    # The screen says it too, where people look first.
+    expect(page.locator("#capture-trouble")).to_contain_text("The capture does not work:", timeout=20_000)
 
 
 def test_all_is_well_and_health_has_points(page: Page, appliance: RunningAppliance, target: Target) -> None:

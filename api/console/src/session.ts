@@ -145,7 +145,7 @@ export class Session {
   /** The session has ended: to the login page, which leads back here. */
   goToLogin(): void {
     this.control.close();
-    // Without a picture this page has never been more than a link that somebody followed.
+    // Who was never online here has followed a link, and has no session that could have ended.
     location.replace(loginUrl(this.base, location.href, this.#wasOnline));
   }
 

@@ -1,6 +1,6 @@
 /** The on-screen keyboard, below the screen: a whole one where there is room, pages of a small one on phones. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { keyLabel } from "../hid/chord";
 import { MODIFIER_KEYS } from "../hid/keys";
 import { call } from "../net/api";
@@ -8,7 +8,7 @@ import { text } from "../text";
 import { useSession } from "../ui/context";
 import { OnScreenKeys } from "./keys";
 import { type Legends, legendOf } from "./legend";
-import { MAIN, PAGES, type PageName, type Place } from "./rows";
+import { MAIN, NUMPAD, PAGES, type PageName, type Place } from "./rows";
 import { oskKeymap, oskOpen } from "./settings";
 import "./osk.css";
 
@@ -135,6 +135,22 @@ function Row({ row, keys, legends }: { row: readonly Place[]; keys: OnScreenKeys
   );
 }
 
+interface BlockProps {
+  rows: readonly (readonly Place[])[];
+  keys: OnScreenKeys;
+  legends: Legends;
+}
+
+function Block({ rows, keys, legends }: BlockProps) {
+  return (
+    <div class="osk-block">
+      {rows.map((row, index) => (
+        <Row key={index} row={row} keys={keys} legends={legends} />
+      ))}
+    </div>
+  );
+}
+
 export default function OnScreenKeyboard() {
   const session = useSession();
   const words = text.value.osk;
@@ -143,12 +159,10 @@ export default function OnScreenKeyboard() {
   const narrow = useNarrow();
   const [page, setPage] = useState<PageName>("letters");
   const keymaps = session.appliance.states.hid_keymaps.value?.keymaps;
-  const host = useRef<HTMLElement>(null);
   // Read, so that the legends follow them.
   void keys.sticky.value;
-  const rows = narrow ? PAGES[page] : MAIN;
   return (
-    <section id="osk" data-testid="osk" class="osk" aria-label={words.title} ref={host}>
+    <section id="osk" data-testid="osk" class="osk" aria-label={words.title}>
       <div class="osk-head">
         {narrow &&
           (Object.keys(PAGES) as PageName[]).map((name) => (
@@ -192,9 +206,14 @@ export default function OnScreenKeyboard() {
           {text.value.common.close}
         </button>
       </div>
-      {rows.map((row, index) => (
-        <Row key={`${page} ${index}`} row={row} keys={keys} legends={legends} />
-      ))}
+      <div class="osk-blocks">
+        <Block rows={narrow ? PAGES[page] : MAIN} keys={keys} legends={legends} />
+        {!narrow && (
+          <div class="osk-numpad">
+            <Block rows={NUMPAD} keys={keys} legends={legends} />
+          </div>
+        )}
+      </div>
     </section>
   );
 }

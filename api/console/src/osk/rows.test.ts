@@ -1,11 +1,12 @@
 import { expect, it } from "vitest";
 import { keyName } from "../hid/keys";
-import { MAIN, PAGES } from "./rows";
+import { MAIN, NUMPAD, PAGES } from "./rows";
 
+const whole = [...MAIN, ...NUMPAD];
 const pages = Object.values(PAGES).flat();
 
 it("has only keys of the appliance", () => {
-  for (const place of [...MAIN, ...pages].flat()) {
+  for (const place of [...whole, ...pages].flat()) {
     if (place !== null) {
       expect(keyName(place[0]), place[0]).toBe(place[0]);
     }
@@ -13,7 +14,7 @@ it("has only keys of the appliance", () => {
 });
 
 it("has each key of the whole keyboard once", () => {
-  const names = MAIN.flat().flatMap((place) => (place === null ? [] : [place[0]]));
+  const names = whole.flat().flatMap((place) => (place === null ? [] : [place[0]]));
   expect(new Set(names).size).toBe(names.length);
 });
 

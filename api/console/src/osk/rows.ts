@@ -67,6 +67,15 @@ export const MAIN: readonly (readonly Place[])[] = [
   ],
 ];
 
+/** Beside the main block where there is room. */
+export const NUMPAD: readonly (readonly Place[])[] = [
+  keys("NumpadDivide", "NumpadMultiply", "NumpadSubtract", "NumpadAdd"),
+  [...range("Numpad", "789"), ...keys("AudioVolumeUp")],
+  [...range("Numpad", "456"), ...keys("AudioVolumeDown")],
+  [...range("Numpad", "123"), ...keys("AudioVolumeMute")],
+  [["Numpad0", 2], ...keys("NumpadDecimal", "NumpadEnter")],
+];
+
 export type PageName = "letters" | "signs" | "functions";
 
 /** Ten keys a row, large enough for a finger on a narrow phone. */

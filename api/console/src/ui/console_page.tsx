@@ -2,7 +2,7 @@
 
 import { useSignalEffect } from "@preact/signals";
 import type { Session } from "../session";
-import { route } from "../state/route";
+import { go, route } from "../state/route";
 import type { InfoState } from "../state/types/info";
 import { text } from "../text";
 import { Connection } from "./connection";
@@ -88,6 +88,16 @@ function keepFocus(event: MouseEvent): void {
   }
 }
 
+/** Files that are dragged over the page open the panel that takes them; dropped elsewhere they do nothing. */
+function onFiles(event: DragEvent): void {
+  if (event.dataTransfer?.types.includes("Files") === true) {
+    event.preventDefault();
+    if (event.type === "dragenter" && route.peek().panel !== "drives") {
+      go("drives");
+    }
+  }
+}
+
 export function ConsolePage({ session }: { session: Session }) {
   useSignalEffect(() => {
     const host = hostName(session.appliance.states.info.value);
@@ -96,7 +106,14 @@ export function ConsolePage({ session }: { session: Session }) {
   });
   return (
     <SessionContext.Provider value={session}>
-      <div class="console" onMouseDown={keepFocus} data-panel={route.value.panel}>
+      <div
+        class="console"
+        onMouseDown={keepFocus}
+        onDragEnter={onFiles}
+        onDragOver={onFiles}
+        onDrop={onFiles}
+        data-panel={route.value.panel}
+      >
         <Header />
         <Rail />
         <PanelHost />

@@ -4,7 +4,7 @@
  */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { text } from "../text";
 
 /** A part of a panel, with its heading. */
@@ -240,38 +240,6 @@ export function Progress({ id, label, share, detail }: ProgressProps) {
       <progress id={id ?? made} {...(share === null ? {} : { value: share })} max={1} />
       {detail !== undefined && <small>{detail}</small>}
     </div>
-  );
-}
-
-interface DialogProps {
-  id: string;
-  title: string;
-  children: ComponentChildren;
-  /** The buttons, the harmless one first: it gets the focus. */
-  actions: ComponentChildren;
-  /** It was closed: Escape does that too. */
-  onClose: () => void;
-}
-
-/** A modal dialog: the browser keeps the focus in it and gives it back. */
-export function Dialog({ id, title, children, actions, onClose }: DialogProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    dialog.current?.showModal();
-  }, []);
-  return (
-    <dialog
-      id={id}
-      data-testid={id}
-      class="dialog"
-      ref={dialog}
-      aria-labelledby={`${id}-title`}
-      onClose={onClose}
-    >
-      <h2 id={`${id}-title`}>{title}</h2>
-      {children}
-      <div class="dialog-buttons">{actions}</div>
-    </dialog>
   );
 }
 

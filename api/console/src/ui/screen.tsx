@@ -1,11 +1,12 @@
 /** The target's screen: the picture, the input that goes to it, and the words when there is none. */
 
 import { effect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Point, type Rect, shareOf, shownRect, toAbsolute } from "../hid/geometry";
 import { attachKeyboard, modifiersOf } from "../hid/keyboard_dom";
 import { attachMouse } from "../hid/mouse_dom";
 import { cursorShape } from "../hid/pointer_settings";
+import { call } from "../net/api";
 import type { Session } from "../session";
 import { text } from "../text";
 import { whyNoPicture } from "../video/no_picture";
@@ -104,18 +105,58 @@ function Overlay() {
     session.video.loaded.value,
   );
   const [title, advice] = reason === null ? ["", ""] : text.value.overlay[reason.why];
+  const trouble = useCaptureTrouble(
+    reason !== null && ["stopped", "no_signal", "target_off", "loading"].includes(reason.why),
+  );
   return (
     <div id="overlay" data-testid="overlay" class="overlay" data-why={reason?.why ?? ""}>
       <div class="overlay-card">
         <div role="status">
           <p class="overlay-title">{title}</p>
           <p>{advice}</p>
+          {trouble !== "" && <p id="capture-trouble">{text.value.screen.captureTrouble(trouble)}</p>}
         </div>
         {/* Not a part of the status: a voice that counts every second helps nobody. */}
         {reason?.why === "reconnecting" && <Retry retryAtMs={reason.retryAtMs} />}
       </div>
     </div>
   );
+}
+
+/** Often enough to see a repair, seldom enough to cost nothing. */
+const LOOK_MS = 3_000;
+
+/** The part that brings the picture, by its name in the supervision (docs: ARCHITECTURE.md, "The nursery tree"). */
+const CAPTURE_TASK = "streamer.capture";
+
+/** What the capture itself says of its trouble, asked for while there is no picture; "" if it has none. */
+function useCaptureTrouble(wanted: boolean): string {
+  const session = useSession();
+  const [trouble, setTrouble] = useState("");
+  useEffect(() => {
+    setTrouble("");
+    if (!wanted) {
+      return undefined;
+    }
+    const look = (): void => {
+      call<{ tasks: Record<string, { phase: string; last_error: string | null }> }>(
+        "GET",
+        session.base,
+        "api/supervisor",
+      ).then(
+        ({ tasks }) => {
+          const task = tasks[CAPTURE_TASK];
+          setTrouble(task !== undefined && task.phase !== "online" ? (task.last_error ?? "") : "");
+        },
+        // Without an answer the overlay says so by itself.
+        () => setTrouble(""),
+      );
+    };
+    look();
+    const timer = setInterval(look, LOOK_MS);
+    return () => clearInterval(timer);
+  }, [session, wanted]);
+  return trouble;
 }
 
 export function Screen() {

@@ -41,14 +41,6 @@ function TransferItem({ transfer }: { transfer: Transfer }) {
   );
 }
 
-/** The free room of the file system that a folder is on. */
-export function freeFor(msd: MsdState, prefix: string): number {
-  const parts = Object.entries(msd.storage?.parts ?? {})
-    .filter(([path]) => path === "" || prefix === path || prefix.startsWith(`${path}/`))
-    .sort(([a], [b]) => b.length - a.length);
-  return parts[0]?.[1].free ?? 0;
-}
-
 export function Incoming({ msd }: { msd: MsdState }) {
   const session = useSession();
   const words = text.value.drives;
@@ -56,7 +48,7 @@ export function Incoming({ msd }: { msd: MsdState }) {
   const chooser = useRef<HTMLInputElement>(null);
   const add = (files: readonly File[]): void => {
     const need = files.reduce((sum, file) => sum + file.size, 0);
-    const free = freeFor(msd, "");
+    const free = msd.storage?.parts[""]?.free ?? 0;
     if (need > free) {
       session.notify(words.noRoom(bytes(need, words.decimal), bytes(free, words.decimal)));
       return;

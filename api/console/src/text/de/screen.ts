@@ -38,6 +38,7 @@ export const screen: Catalogue["screen"] = {
   stages: (encoded, sent, shown) =>
     `Von der Aufnahme bis zur Anzeige: ${encoded} ms bis kodiert, ${sent} ms bis gesendet, ${shown} ms bis angezeigt`,
   viewers: (count) => (count === 1 ? "1 Zuschauer" : `${count} Zuschauer`),
+  captureTrouble: (reason) => `Die Aufnahme arbeitet nicht: ${reason}`,
   noSnapshot: "Im Moment gibt es kein Bild zu speichern.",
   snapshot: "Bildschirmfoto",
   snapshotHint: "Das jetzige Bild speichern",

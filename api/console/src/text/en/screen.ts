@@ -30,6 +30,7 @@ export const screen = {
   stages: (encoded: number, sent: number, shown: number) =>
     `From capture to paint: ${encoded} ms until encoded, ${sent} ms until sent, ${shown} ms until painted`,
   viewers: (count: number) => (count === 1 ? "1 viewer" : `${count} viewers`),
+  captureTrouble: (reason: string) => `The capture does not work: ${reason}`,
   noSnapshot: "There is no picture to save now.",
   snapshot: "Screenshot",
   snapshotHint: "Save the present picture",
