@@ -10,6 +10,7 @@ import { OnScreenKeys } from "./keys";
 import { type Legends, legendOf } from "./legend";
 import { MAIN, NUMPAD, PAGES, type PageName, type Place } from "./rows";
 import { oskKeymap, oskOpen } from "./settings";
+import { SoftField } from "./soft_field";
 import "./osk.css";
 
 const NARROW = "(max-width: 48rem)";
@@ -177,6 +178,7 @@ export default function OnScreenKeyboard() {
               {words.pages[name]}
             </button>
           ))}
+        {narrow && <SoftField keymap={oskKeymap.value ?? keymaps?.default} />}
         <label class="osk-layout">
           <span class="unseen">{words.layout}</span>
           <select
