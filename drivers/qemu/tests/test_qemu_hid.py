@@ -181,21 +181,27 @@ async def test_each_mouse_is_aimed_at(run_machine: RunMachine) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_lock_lights_come_back_from_the_guest(run_machine: RunMachine) -> None:
     assert await trio.Path(UEFI).exists(), f"expected a UEFI firmware at {UEFI}: install Debian's ovmf"
     async with run_machine("-m", "256", "-nic", "none", "-bios", str(UEFI)) as console:
         machine = console.machine
         await machine.power_switch.pulse(0.1)
         async with machine.keyboard.leds() as leds:
-            with trio.fail_after(60):
+            with trio.fail_after(300):
                 # The firmware sets all lights when it starts, and nothing else before a key is pressed.
-                assert await leds.receive() == 0
-                for name, byte in (("CapsLock", 2), ("NumLock", 3), ("ScrollLock", 7), ("CapsLock", 5)):
-                    await console.press(name)
-                    while await leds.receive() != byte:
-                        pass
+                byte = await leds.receive()
+                assert byte == 0
+                for name, light in (("CapsLock", 2), ("NumLock", 1), ("ScrollLock", 4), ("CapsLock", 2)):
+                    wanted = light & ~byte
+                    # A firmware that sets its devices up once more forgets what was pressed before.
+                    while byte & light != wanted:
+                        await console.press(name)
+                        with trio.move_on_after(15):
+                            while byte & light != wanted:
+                                byte = await leds.receive()
             async with machine.keyboard.leds() as late:
-                assert late.receive_nowait() == 5
+                assert late.receive_nowait() == byte
             await machine.power_switch.pulse(4.2)
             # What was told last may be told again before the power goes.
             with trio.fail_after(60):

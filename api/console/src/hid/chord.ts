@@ -19,7 +19,7 @@ const SHORT: Readonly<Record<string, string>> = {
   ScrollLock: "ScrLk",
   NumLock: "NumLk",
   IntlYen: "¥",
-  IntlRo: "ろ",
+  IntlRo: "Ro",
 };
 
 /** A key's name as it stands on keys. */

@@ -1,6 +1,8 @@
 /** The console page: header with tools, the screen, the status bar. */
 
 import { useSignalEffect } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { makeHealthWatch } from "../panels/system/watch";
 import type { Session } from "../session";
 import { go, route } from "../state/route";
 import type { InfoState } from "../state/types/info";
@@ -99,6 +101,10 @@ function onFiles(event: DragEvent): void {
 }
 
 export function ConsolePage({ session }: { session: Session }) {
+  useEffect(() => {
+    // Whoever looks at the appliance's health wants to know what it was before.
+    session.part(makeHealthWatch);
+  }, [session]);
   useSignalEffect(() => {
     const host = hostName(session.appliance.states.info.value);
     const { product } = text.value.common;

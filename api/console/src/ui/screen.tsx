@@ -106,7 +106,7 @@ function Overlay() {
   );
   const [title, advice] = reason === null ? ["", ""] : text.value.overlay[reason.why];
   const trouble = useCaptureTrouble(
-    reason !== null && ["stopped", "no_signal", "target_off", "loading"].includes(reason.why),
+    reason !== null && ["stopped", "no_signal", "loading"].includes(reason.why),
   );
   return (
     <div id="overlay" data-testid="overlay" class="overlay" data-why={reason?.why ?? ""}>
@@ -123,8 +123,8 @@ function Overlay() {
   );
 }
 
-/** Often enough to see a repair, seldom enough to cost nothing. */
-const LOOK_MS = 3_000;
+/** Often enough to see a repair, seldom enough to leave the log alone. */
+const LOOK_MS = 10_000;
 
 /** The part that brings the picture, by its name in the supervision (docs: ARCHITECTURE.md, "The nursery tree"). */
 const CAPTURE_TASK = "streamer.capture";

@@ -52,7 +52,7 @@ export function Chart({ id, words, times, values, version, max }: ChartProps) {
         legend: { show: false },
         cursor: { show: false },
         scales: { y: { range: (_plot, _least, most) => [0, max ?? Math.max(1, most * 1.1)] } },
-        series: [{}, { stroke: line, width: 2, points: { show: false } }],
+        series: [{}, { stroke: line, width: 2 }],
         axes: [axis, { ...axis, size: 40 }],
       },
       [[], []],

@@ -1,4 +1,4 @@
-/** Fills the history from the first look at the System panel on. */
+/** Fills the history for as long as the page is open. */
 
 import type { Session } from "../../session";
 import { signal } from "@preact/signals";
