@@ -87,4 +87,4 @@ async def test_a_keyboard_that_is_configured_not_to_start_is_offline_and_no_faul
         device = await wait_for_device(vendor=wanted.vendor_id, product=wanted.product_id)
         async with device.events(0) as reader:
             await wait_until(lambda: reader.held() == {KEY_G}, "the key that was pressed before")
-        assert hid.state.value.keyboard.online
+        await wait_until(lambda: hid.state.value.keyboard.online, "a keyboard that is online")

