@@ -71,6 +71,7 @@ export class Session {
       },
       onClosed: () => {
         // The appliance releases everything when a session ends (websocket.md 1.8).
+        this.hid.forget();
         this.keyboard.forget();
         this.mouse.forget();
       },

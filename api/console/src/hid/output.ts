@@ -25,9 +25,20 @@ function encode(step: Step): Bytes {
 export class HidOutput {
   readonly #send: (bytes: Bytes) => void;
   readonly #watchers = new Set<(step: Step) => void>();
+  #connection = 0;
 
   constructor(send: (bytes: Bytes) => void) {
     this.#send = send;
+  }
+
+  /** Counts connections: whoever finds another number has lost what it held, and must not go on as if it held it. */
+  get connection(): number {
+    return this.#connection;
+  }
+
+  /** The connection is gone, and with it all that was held. */
+  forget(): void {
+    this.#connection++;
   }
 
   do(step: Step): void {

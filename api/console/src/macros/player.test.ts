@@ -30,7 +30,7 @@ function bench(onSleep: (ms: number, bench: { player: Player }) => void = () => 
     }
     return [...names];
   };
-  return { player, sent, slept, held, state };
+  return { player, sent, slept, held, state, hid };
 }
 
 const [macro] = parseMacros(TEXT);
@@ -63,6 +63,12 @@ it("ends with the connection", async () => {
   });
   expect(await own.player.play(macro, 5, 1)).toBe("disconnected");
   expect(own.sent.length).toBe(2);
+});
+
+it("ends with a connection that was back before anybody looked", async () => {
+  const own = bench(() => own.hid.forget());
+  expect(await own.player.play(macro, 5, 1)).toBe("disconnected");
+  expect(own.sent.filter((step) => step.kind === "key" && step.pressed).length).toBe(1);
 });
 
 it("records steps with their pauses, and lets go what is held at the end", () => {

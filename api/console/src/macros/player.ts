@@ -46,9 +46,12 @@ export class Player {
     this.#stop = stop;
     const held = new Map<string, MacroStep>();
     const count = steps.length * rounds;
+    const { connection } = this.#hid;
+    // A short break in the middle of a pause counts too: what was held is not any more.
+    const isBroken = (): boolean => !this.#isOnline() || this.#hid.connection !== connection;
     try {
       for (let done = 0; done < count; done++) {
-        if (!this.#isOnline()) {
+        if (isBroken()) {
           return "disconnected";
         }
         this.#replay.value = { name, done, count };
@@ -63,7 +66,7 @@ export class Player {
           return "stopped";
         }
       }
-      return this.#isOnline() ? "finished" : "disconnected";
+      return isBroken() ? "disconnected" : "finished";
     } catch (error) {
       if (stop.signal.aborted) {
         return "stopped";
