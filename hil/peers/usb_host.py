@@ -14,7 +14,7 @@ import re
 import struct
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,7 +36,10 @@ ABS_X, ABS_Y = 0, 1
 LED_NUM, LED_CAPS, LED_SCROLL = 0, 1, 2
 
 _EVENT: Final = struct.Struct("llHHi")
+_REPEAT: Final = struct.Struct("II")
+"""Delay and period in ms; 0 switches the repetition off."""
 _EVIOCGRAB: Final = 0x40044590
+_EVIOCSREP: Final = 0x40084503
 _READ_EVENTS: Final = 64
 _KEY_BITS_BYTES: Final = 96
 _EVIOCGKEY: Final = 0x80004518 | _KEY_BITS_BYTES << 16
@@ -70,13 +73,21 @@ class InputEvent:
 
 
 class EventReader:
-    """An open, grabbed event device of the host."""
+    """An open, grabbed event device of the host, whose kernel does not repeat the keys that are held: when it
+    would, depends on how busy the machine is.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._events: deque[InputEvent] = deque()
         fcntl.ioctl(self.descriptor, _EVIOCGRAB, 1)
+        with suppress(OSError):  # what has no keys to repeat, such as a mouse, refuses
+            fcntl.ioctl(self.descriptor, _EVIOCSREP, _REPEAT.pack(0, 0))
+            # The kernel tells every reader of the change with its next frame: let that be a frame of its own.
+            os.write(self.descriptor, _EVENT.pack(0, 0, EV_SYN, SYN_REPORT, 0))
+            self._fill()
+            self._events.clear()
 
     async def event(self) -> InputEvent:
         """Return the next event. Raises RuntimeError if the kernel dropped some."""
