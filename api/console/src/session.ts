@@ -5,7 +5,7 @@
 
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { Keyboard } from "./hid/keyboard";
-import { isApple } from "./hid/keyboard_dom";
+import { isApple, isWindows, soon } from "./hid/keyboard_dom";
 import { Mouse } from "./hid/mouse";
 import { HidOutput } from "./hid/output";
 import { ApiError, getBlob, isLoggedIn, post } from "./net/api";
@@ -80,6 +80,8 @@ export class Session {
     this.hid = new HidOutput((bytes) => this.control.send(bytes));
     this.keyboard = new Keyboard((name, pressed) => this.hid.do({ kind: "key", name, pressed }), {
       mac: isApple(options.userAgent),
+      windows: isWindows(options.userAgent),
+      soon,
       onLeave: options.onLeaveKeyboard,
     });
     this.mouse = new Mouse(

@@ -8,10 +8,11 @@ function input(code: string, change: Partial<KeyInput> = {}): KeyInput {
 }
 
 /** A keyboard on a target that counts what is down, as the appliance would. */
-function bench(mac = false) {
+function bench(system: "mac" | "windows" | "linux" = "linux") {
   const log: string[] = [];
   const down = new Set<string>();
   const left = { count: 0 };
+  const later: (() => void)[] = [];
   const keyboard = new Keyboard(
     (name, pressed) => {
       log.push(`${pressed ? "+" : "-"}${name}`);
@@ -22,13 +23,20 @@ function bench(mac = false) {
       }
     },
     {
-      mac,
+      mac: system === "mac",
+      windows: system === "windows",
+      soon: (task) => later.push(task),
       onLeave: () => {
         left.count++;
       },
     },
   );
-  return { keyboard, log, down, left };
+  const wait = (): void => {
+    for (const task of later.splice(0)) {
+      task();
+    }
+  };
+  return { keyboard, log, down, left, wait };
 }
 
 describe("keys", () => {
@@ -107,7 +115,7 @@ describe("systems that hide releases", () => {
   const cmd = { ...NONE, Meta: true };
 
   it("macOS with Cmd: the key is clicked", () => {
-    const { keyboard, log, down } = bench(true);
+    const { keyboard, log, down } = bench("mac");
     keyboard.down(input("MetaLeft", { modifiers: cmd }));
     keyboard.down(input("KeyC", { modifiers: cmd }));
     keyboard.down(input("KeyC", { modifiers: cmd, repeat: true }));
@@ -117,7 +125,7 @@ describe("systems that hide releases", () => {
   });
 
   it("macOS with a key that was down before Cmd", () => {
-    const { keyboard, down } = bench(true);
+    const { keyboard, down } = bench("mac");
     keyboard.down(input("KeyA"));
     keyboard.down(input("ShiftLeft", { modifiers: { ...NONE, Shift: true } }));
     keyboard.down(input("MetaLeft", { modifiers: { ...cmd, Shift: true } }));
@@ -126,7 +134,7 @@ describe("systems that hide releases", () => {
   });
 
   it("macOS with Caps Lock: a click for on, a click for off", () => {
-    const { keyboard, log } = bench(true);
+    const { keyboard, log } = bench("mac");
     keyboard.down(input("CapsLock"));
     keyboard.up(input("CapsLock"));
     expect(log).toEqual(["+CapsLock", "-CapsLock", "+CapsLock", "-CapsLock"]);
@@ -145,6 +153,58 @@ describe("systems that hide releases", () => {
     keyboard.up(input("KeyE", { modifiers: cmd }));
     keyboard.up(input("MetaLeft"));
     expect(log).toEqual(["+MetaLeft", "+KeyE", "-KeyE", "-MetaLeft"]);
+  });
+});
+
+describe("AltGr on Windows", () => {
+  const altGr = (): KeyInput => input("AltRight", { altGraph: true, modifiers: { ...NONE, Alt: true } });
+
+  it("is no Ctrl", () => {
+    const { keyboard, log, wait } = bench("windows");
+    keyboard.down(input("ControlLeft", { modifiers: { ...NONE, Control: true } }));
+    keyboard.down(altGr());
+    wait();
+    keyboard.down(input("KeyQ", { modifiers: { ...NONE, Alt: true } }));
+    keyboard.down(input("ControlLeft", { repeat: true, modifiers: { ...NONE, Alt: true } }));
+    keyboard.down({ ...altGr(), repeat: true });
+    keyboard.up(input("KeyQ", { modifiers: { ...NONE, Alt: true } }));
+    keyboard.up(input("ControlLeft", { modifiers: { ...NONE, Alt: true } }));
+    keyboard.up(input("AltRight", { altGraph: true }));
+    expect(log).toEqual(["+AltRight", "+KeyQ", "-KeyQ", "-AltRight"]);
+  });
+
+  it("leaves a Ctrl that is one", () => {
+    const { keyboard, log, wait } = bench("windows");
+    keyboard.down(input("ControlLeft"));
+    expect(log).toEqual([]);
+    wait();
+    expect(log).toEqual(["+ControlLeft"]);
+    keyboard.down(input("KeyC"));
+    keyboard.up(input("KeyC"));
+    keyboard.up(input("ControlLeft"));
+    expect(log).toEqual(["+ControlLeft", "+KeyC", "-KeyC", "-ControlLeft"]);
+  });
+
+  it("lets a quick Ctrl come before what follows it", () => {
+    const { keyboard, log, wait } = bench("windows");
+    keyboard.down(input("ControlLeft"));
+    keyboard.down(input("KeyC"));
+    keyboard.up(input("ControlLeft"));
+    keyboard.up(input("KeyC"));
+    keyboard.down(input("ControlLeft"));
+    keyboard.up(input("ControlLeft"));
+    keyboard.down(input("ControlLeft"));
+    keyboard.observe(NONE);
+    keyboard.releaseAll();
+    keyboard.down(input("ControlLeft"));
+    keyboard.forget();
+    wait();
+    expect(log).toEqual(
+      ["+ControlLeft", "+KeyC", "-ControlLeft", "-KeyC"].concat(
+        ["+ControlLeft", "-ControlLeft"],
+        ["+ControlLeft", "-ControlLeft"],
+      ),
+    );
   });
 });
 
@@ -183,12 +243,14 @@ it("holds no key after any sequence that ends with a blur", () => {
     "CapsLock",
     "PrintScreen",
   ];
+  const systems = ["mac", "windows", "linux"] as const;
   let pressed = 0;
   for (let run = 0; run < 1_000; run++) {
-    const { keyboard, down, log } = bench(run % 2 === 0);
+    const { keyboard, down, log, wait } = bench(systems[run % systems.length]);
     for (let step = 0; step < 40; step++) {
       const event = input(codes[random(codes.length)] ?? "KeyA", {
         repeat: random(4) === 0,
+        altGraph: random(4) === 0,
         modifiers: {
           Control: random(2) === 0,
           Shift: random(2) === 0,
@@ -196,13 +258,14 @@ it("holds no key after any sequence that ends with a blur", () => {
           Meta: random(4) === 0,
         },
       });
-      [() => keyboard.down(event), () => keyboard.up(event), () => keyboard.observe(event.modifiers)][
-        random(3)
+      [() => keyboard.down(event), () => keyboard.up(event), () => keyboard.observe(event.modifiers), wait][
+        random(4)
       ]?.();
       expect([...down].sort()).toEqual([...keyboard.held].sort());
     }
     pressed += log.filter((entry) => entry.startsWith("+")).length;
     keyboard.releaseAll();
+    wait();
     expect(down.size).toBe(0);
   }
   expect(pressed).toBeGreaterThan(5_000);

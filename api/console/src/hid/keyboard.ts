@@ -21,6 +21,17 @@ export interface KeyInput {
   readonly code: string;
   readonly repeat: boolean;
   readonly modifiers: ModifierState;
+  /** Whether the key is AltGr, which Windows tells as a left Ctrl and a right Alt. */
+  readonly altGraph?: boolean;
+}
+
+export interface KeyboardOptions {
+  readonly mac: boolean;
+  readonly windows: boolean;
+  /** Someone pressed the chord that gives the keyboard back to the page. */
+  readonly onLeave: () => void;
+  /** Call it back soon: not before the event that may come with this one, and before a person notices. */
+  readonly soon: (task: () => void) => void;
 }
 
 /** The chord that gives the keyboard back to the page: these two alone, pressed and released. */
@@ -32,18 +43,21 @@ function modifierOf(name: string): keyof ModifierState {
 
 export class Keyboard {
   readonly #send: KeySink;
-  readonly #mac: boolean;
-  readonly #onLeave: () => void;
+  readonly #options: KeyboardOptions;
   readonly #held = new Set<string>();
   /** Held modifiers that the browser has confirmed; remapped ones (Ctrl and Alt swapped) never are. */
   readonly #confirmed = new Set<string>();
   /** Every key pressed since all keys were up. */
   readonly #chord = new Set<string>();
+  /**
+   * A left Ctrl on Windows, kept back until it is known whether it is one: the system says so before each
+   * AltGr, too, and a target that was told would take AltGr for Ctrl+AltGr.
+   */
+  #keptBack = false;
 
-  constructor(send: KeySink, options: { mac: boolean; onLeave: () => void }) {
+  constructor(send: KeySink, options: KeyboardOptions) {
     this.#send = send;
-    this.#mac = options.mac;
-    this.#onLeave = options.onLeave;
+    this.#options = options;
   }
 
   get held(): ReadonlySet<string> {
@@ -56,6 +70,9 @@ export class Keyboard {
     if (name === null) {
       return false;
     }
+    if (input.altGraph === true) {
+      this.#keptBack = false;
+    }
     this.observe(input.modifiers, name);
     if (input.repeat) {
       // The target repeats by itself. A repeat of a key that is not held here was released for a reason.
@@ -64,15 +81,18 @@ export class Keyboard {
     if (this.#held.size === 0) {
       this.#chord.clear();
     }
-    if (this.#mac && (name === "CapsLock" || (input.modifiers.Meta && !MODIFIER_KEYS.has(name)))) {
+    if (this.#options.windows && name === "ControlLeft" && !this.#held.has(name)) {
+      this.#keptBack = true;
+      this.#options.soon(() => this.#tellKeptBack());
+      return true;
+    }
+    if (this.#options.mac && (name === "CapsLock" || (input.modifiers.Meta && !MODIFIER_KEYS.has(name)))) {
       // macOS never tells about the release of a key while Cmd is down, and Caps Lock comes as one event.
       this.#chord.add(name);
       this.#click(name);
       return true;
     }
-    this.#held.add(name);
-    this.#chord.add(name);
-    this.#send(name, true);
+    this.#press(name);
     return true;
   }
 
@@ -85,11 +105,11 @@ export class Keyboard {
     this.observe(input.modifiers, name);
     if (this.#held.has(name)) {
       this.#release(name);
-      if (this.#mac && modifierOf(name) === "Meta") {
+      if (this.#options.mac && modifierOf(name) === "Meta") {
         // Keys that were down before Cmd, and went up during it, without an event.
         this.#releaseWhere((key) => !MODIFIER_KEYS.has(key));
       }
-    } else if (name === "PrintScreen" || (this.#mac && name === "CapsLock")) {
+    } else if (name === "PrintScreen" || (this.#options.mac && name === "CapsLock")) {
       // Windows shows browsers only the release of Print Screen, macOS that of Caps Lock when it goes off.
       this.#click(name);
     }
@@ -102,6 +122,7 @@ export class Keyboard {
    * key-up event. `current` is the key of the event itself, which speaks for itself.
    */
   observe(modifiers: ModifierState, current: string | null = null): void {
+    this.#tellKeptBack();
     for (const name of [...this.#held]) {
       if (name === current || !MODIFIER_KEYS.has(name)) {
         continue;
@@ -116,15 +137,30 @@ export class Keyboard {
 
   /** The page loses the keyboard: let everything go. */
   releaseAll(): void {
+    this.#keptBack = false;
     this.#releaseWhere(() => true);
     this.#chord.clear();
   }
 
   /** The appliance has released everything by itself (the socket closed). */
   forget(): void {
+    this.#keptBack = false;
     this.#held.clear();
     this.#confirmed.clear();
     this.#chord.clear();
+  }
+
+  #press(name: string): void {
+    this.#held.add(name);
+    this.#chord.add(name);
+    this.#send(name, true);
+  }
+
+  #tellKeptBack(): void {
+    if (this.#keptBack) {
+      this.#keptBack = false;
+      this.#press("ControlLeft");
+    }
   }
 
   /** Press and release, for a key whose release the browser will not tell. */
@@ -154,7 +190,7 @@ export class Keyboard {
       this.#chord.size === LEAVE_CHORD.size && [...LEAVE_CHORD].every((key) => this.#chord.has(key));
     this.#chord.clear();
     if (leaving) {
-      this.#onLeave();
+      this.#options.onLeave();
     }
   }
 }

@@ -17,6 +17,18 @@ export function isApple(userAgent: string): boolean {
   return /Macintosh|iPhone|iPad/.test(userAgent);
 }
 
+/** Whether it runs on Windows, which tells of AltGr as of two keys. */
+export function isWindows(userAgent: string): boolean {
+  return userAgent.includes("Windows");
+}
+
+/** Long enough for the second of two events that the system makes at once, too short to be noticed. */
+const SOON_MS = 20;
+
+export function soon(task: () => void): void {
+  setTimeout(task, SOON_MS);
+}
+
 /** Listen until the returned function is called, which also releases what is held. */
 export function attachKeyboard(element: HTMLElement, keyboard: Keyboard): () => void {
   const listening = new AbortController();
@@ -24,7 +36,12 @@ export function attachKeyboard(element: HTMLElement, keyboard: Keyboard): () => 
   const release = (): void => keyboard.releaseAll();
 
   const onKey = (event: KeyboardEvent): void => {
-    const input = { code: event.code, repeat: event.repeat, modifiers: modifiersOf(event) };
+    const input = {
+      code: event.code,
+      repeat: event.repeat,
+      modifiers: modifiersOf(event),
+      altGraph: event.key === "AltGraph",
+    };
     const taken = event.type === "keydown" ? keyboard.down(input) : keyboard.up(input);
     if (taken) {
       event.preventDefault();

@@ -1,6 +1,6 @@
 /**
- * Macros as text, a step a line (docs/console.md, "Macros"): what a person can read, write, keep and send to
- * others. Pure.
+ * Macros and shortcuts as text, a step a line (docs/console.md, "Macros"): what a person can read, write, keep
+ * and send to others. Pure.
  */
 
 import { keyName } from "../hid/keys";
@@ -14,10 +14,23 @@ export interface Macro {
   readonly steps: readonly MacroStep[];
 }
 
+/** Keys that are pressed together. */
+export interface Shortcut {
+  readonly name: string;
+  readonly keys: readonly string[];
+}
+
+/** What a file holds. */
+export interface Book {
+  readonly macros: readonly Macro[];
+  readonly shortcuts: readonly Shortcut[];
+}
+
 export type Problem =
-  | "no_macro"
+  | "no_header"
   | "no_name"
   | "same_name"
+  | "no_keys"
   | "unknown_step"
   | "unknown_key"
   | "unknown_button"
@@ -26,16 +39,18 @@ export type Problem =
   | "words_missing"
   | "words_left";
 
-/** A line that is no step; lines count from 1. */
+/** A line that is no step; lines and columns count from 1. */
 export class MacroError extends Error {
   readonly line: number;
+  readonly column: number;
   readonly problem: Problem;
   /** What stands there. */
   readonly found: string;
 
-  constructor(line: number, problem: Problem, found: string) {
-    super(`line ${line}: ${problem}: ${found}`);
+  constructor(line: number, column: number, problem: Problem, found: string) {
+    super(`line ${line}, column ${column}: ${problem}: ${found}`);
     this.line = line;
+    this.column = column;
     this.problem = problem;
     this.found = found;
   }
@@ -43,21 +58,45 @@ export class MacroError extends Error {
 
 const LONGEST_WAIT_MS = 3_600_000;
 
+/** The words of a line, from the left to the right. */
 class Words {
   readonly #line: number;
-  readonly #words: string[];
+  readonly #text: string;
+  readonly #words: { readonly word: string; readonly column: number }[];
+  #column = 1;
 
   constructor(line: number, text: string) {
     this.#line = line;
-    this.#words = text.split(/\s+/);
+    this.#text = text;
+    this.#words = Array.from(text.matchAll(/\S+/g), ({ 0: word, index }) => ({ word, column: index + 1 }));
   }
 
+  get more(): boolean {
+    return this.#words.length > 0;
+  }
+
+  /** Refuse the word that was taken last. */
   fail(problem: Problem, found: string): never {
-    throw new MacroError(this.#line, problem, found);
+    throw new MacroError(this.#line, this.#column, problem, found);
   }
 
   next(): string {
-    return this.#words.shift() ?? this.fail("words_missing", "");
+    const next = this.#words.shift();
+    this.#column = next?.column ?? this.#text.trimEnd().length + 1;
+    return next?.word ?? this.fail("words_missing", "");
+  }
+
+  /** All that is left of the line. */
+  rest(): string {
+    const [first] = this.#words;
+    this.#words.length = 0;
+    this.#column = first?.column ?? this.#text.trimEnd().length + 1;
+    return first === undefined ? "" : this.#text.slice(first.column - 1).trimEnd();
+  }
+
+  key(): string {
+    const word = this.next();
+    return keyName(word) ?? this.fail("unknown_key", word);
   }
 
   pressed(): boolean {
@@ -72,20 +111,32 @@ class Words {
   }
 
   end(): void {
-    if (this.#words.length > 0) {
-      this.fail("words_left", this.#words.join(" "));
+    const left = this.rest();
+    if (left !== "") {
+      this.fail("words_left", left);
     }
   }
 }
 
+/** The lines that say something: neither empty nor a comment. */
+function linesOf(text: string): { number: number; line: string }[] {
+  return text
+    .split(/\r?\n/)
+    .map((line, index) => ({ number: index + 1, line }))
+    .filter(({ line }) => line.trim() !== "" && !line.trimStart().startsWith("#"));
+}
+
 function parseStep(words: Words): MacroStep {
+  const step = stepOf(words);
+  words.end();
+  return step;
+}
+
+function stepOf(words: Words): MacroStep {
   const kind = words.next();
   switch (kind) {
-    case "key": {
-      const word = words.next();
-      const name = keyName(word) ?? words.fail("unknown_key", word);
-      return { kind, name, pressed: words.pressed() };
-    }
+    case "key":
+      return { kind, name: words.key(), pressed: words.pressed() };
     case "button": {
       const word = words.next();
       const name = BUTTON_NAMES.find((known) => known === word) ?? words.fail("unknown_button", word);
@@ -103,32 +154,60 @@ function parseStep(words: Words): MacroStep {
   }
 }
 
-/** Read a file of macros. Throws `MacroError` at the first line that is wrong; then nothing of it is taken. */
-export function parseMacros(text: string): Macro[] {
+/** Read the steps of one macro. Throws `MacroError` at the first line that is none. */
+export function parseSteps(text: string): MacroStep[] {
+  return linesOf(text).map(({ number, line }) => parseStep(new Words(number, line)));
+}
+
+function parseKeys(words: Words): string[] {
+  const word = words.next();
+  if (word !== "keys") {
+    words.fail("unknown_step", word);
+  }
+  const keys = [words.key()];
+  while (words.more) {
+    keys.push(words.key());
+  }
+  return keys;
+}
+
+/** Read a file. Throws `MacroError` at the first line that is wrong; then nothing of it is taken. */
+export function parseBook(text: string): Book {
   const macros: { name: string; steps: MacroStep[] }[] = [];
-  text.split(/\r?\n/).forEach((raw, index) => {
-    const line = raw.trim();
-    if (line === "" || line.startsWith("#")) {
-      return;
-    }
-    const number = index + 1;
-    const [, name] = /^macro\b\s*(.*)$/.exec(line) ?? [];
-    if (name !== undefined) {
-      if (name === "" || macros.some((macro) => macro.name === name)) {
-        throw new MacroError(number, name === "" ? "no_name" : "same_name", name);
-      }
-      macros.push({ name, steps: [] });
-      return;
-    }
-    const macro = macros.at(-1);
-    if (macro === undefined) {
-      throw new MacroError(number, "no_macro", line);
-    }
+  const shortcuts: { name: string; keys: string[] }[] = [];
+  let take: ((words: Words) => void) | null = null;
+  let finish = (): void => {};
+  for (const { number, line } of linesOf(text)) {
     const words = new Words(number, line);
-    macro.steps.push(parseStep(words));
-    words.end();
-  });
-  return macros;
+    const [, header] = /^\s*(macro|shortcut)(?:\s|$)/.exec(line) ?? [];
+    if (header !== undefined) {
+      finish();
+      words.next();
+      const name = words.rest();
+      const known: readonly { name: string }[] = header === "macro" ? macros : shortcuts;
+      if (name === "" || known.some((other) => other.name === name)) {
+        words.fail(name === "" ? "no_name" : "same_name", name);
+      }
+      if (header === "macro") {
+        const steps: MacroStep[] = [];
+        macros.push({ name, steps });
+        take = (step) => void steps.push(parseStep(step));
+        finish = () => {};
+      } else {
+        const keys: string[] = [];
+        shortcuts.push({ name, keys });
+        take = (step) => void (keys.length === 0 ? keys.push(...parseKeys(step)) : step.end());
+        finish = () => void (keys.length > 0 || words.fail("no_keys", name));
+      }
+    } else if (take === null) {
+      words.next();
+      words.fail("no_header", line.trim());
+    } else {
+      take(words);
+    }
+  }
+  finish();
+  return { macros, shortcuts };
 }
 
 function formatStep(step: MacroStep): string[] {
@@ -146,9 +225,15 @@ function formatStep(step: MacroStep): string[] {
   }
 }
 
-/** Write a file of macros. */
-export function formatMacros(macros: readonly Macro[]): string {
-  return macros
-    .map(({ name, steps }) => [`macro ${name}`, ...steps.flatMap(formatStep), ""].join("\n"))
-    .join("\n");
+/** Write the steps of one macro. */
+export function formatSteps(steps: readonly MacroStep[]): string {
+  return steps.flatMap(formatStep).join("\n");
+}
+
+/** Write a file. */
+export function formatBook({ macros, shortcuts }: Book): string {
+  return [
+    ...shortcuts.map(({ name, keys }) => `shortcut ${name}\nkeys ${keys.join(" ")}\n`),
+    ...macros.map(({ name, steps }) => [`macro ${name}`, ...steps.flatMap(formatStep), ""].join("\n")),
+  ].join("\n");
 }

@@ -1,9 +1,10 @@
-/** The macros of this browser: kept, recorded, played, whichever panel is open. */
+/** The macros and shortcuts of this browser: kept, recorded, played, whichever panel is open. */
 
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import { keyName } from "../hid/keys";
 import type { Session } from "../session";
-import { preference } from "../state/preferences";
-import { formatMacros, type Macro, MacroError, parseMacros } from "./macro";
+import { type Parse, preference } from "../state/preferences";
+import { formatBook, type Macro, MacroError, parseBook, parseSteps, type Shortcut } from "./macro";
 import { type End, pageClock, Player, Recorder } from "./player";
 
 const kept = preference<string>("macros", "", (value) => {
@@ -11,24 +12,43 @@ const kept = preference<string>("macros", "", (value) => {
     return undefined;
   }
   try {
-    parseMacros(value);
+    parseBook(value);
     return value;
   } catch {
     return undefined;
   }
 });
 
+const asShortcuts: Parse<readonly Shortcut[]> = (value) =>
+  Array.isArray(value) &&
+  value.every(
+    (item: Partial<Shortcut> | null) =>
+      typeof item?.name === "string" &&
+      Array.isArray(item.keys) &&
+      item.keys.every((key: unknown) => typeof key === "string" && keyName(key) === key),
+  )
+    ? (value as Shortcut[])
+    : undefined;
+
+const keptShortcuts = preference<readonly Shortcut[]>("shortcuts", [], asShortcuts);
+
+/** The list with `items` in addition; one of the same name is replaced where it stands. */
+function merged<T extends { readonly name: string }>(list: readonly T[], items: readonly T[]): T[] {
+  const replaced = list.map((old) => items.find(({ name }) => name === old.name) ?? old);
+  return [...replaced, ...items.filter(({ name }) => !list.some((old) => old.name === name))];
+}
+
 export class Macros {
   readonly player: Player;
   readonly #session: Session;
-  readonly #list = signal<readonly Macro[]>(parseMacros(kept.peek()));
+  readonly #list = signal<readonly Macro[]>([]);
   readonly #recorder = signal<Recorder | null>(null);
 
   constructor(session: Session) {
     this.#session = session;
     this.player = new Player(session.hid, pageClock, () => session.control.online);
     effect(() => {
-      this.#list.value = parseMacros(kept.value);
+      this.#list.value = parseBook(kept.value).macros;
     });
     effect(() => this.#tell());
   }
@@ -41,28 +61,43 @@ export class Macros {
     return this.#recorder.value !== null;
   }
 
-  /** All of them as a file. */
+  get shortcuts(): readonly Shortcut[] {
+    return keptShortcuts.value;
+  }
+
+  /** All macros and shortcuts as a file. */
   get text(): string {
-    return kept.value;
+    return formatBook({ macros: this.#list.value, shortcuts: keptShortcuts.value });
   }
 
-  /** Take a file's macros in addition; one of the same name is replaced. Throws `MacroError`. */
-  take(text: string): number {
-    const taken = parseMacros(text);
-    const names = new Set(taken.map(({ name }) => name));
-    this.#keep([...this.#list.peek().filter(({ name }) => !names.has(name)), ...taken]);
-    return taken.length;
+  /** Take what a file holds in addition; what has the same name is replaced. Throws `MacroError`. */
+  take(text: string): { macros: number; shortcuts: number } {
+    const { macros, shortcuts } = parseBook(text);
+    this.#keep(merged(this.#list.peek(), macros));
+    keptShortcuts.value = merged(keptShortcuts.peek(), shortcuts);
+    return { macros: macros.length, shortcuts: shortcuts.length };
   }
 
-  /** Replace one by what its text says, its name included. Throws `MacroError`. */
-  edit(name: string, text: string): void {
-    const taken = parseMacros(text);
-    const others = this.#list.peek().filter((macro) => macro.name !== name);
-    const clash = taken.find((macro) => others.some((other) => other.name === macro.name));
-    if (clash !== undefined) {
-      throw new MacroError(1, "same_name", clash.name);
+  /** Give a macro another name and other steps. Throws `MacroError`, and then changes nothing. */
+  edit(name: string, renamed: string, steps: string): void {
+    const list = this.#list.peek();
+    if (renamed !== name && list.some((other) => other.name === renamed)) {
+      throw new MacroError(0, 0, "same_name", renamed);
     }
-    this.#keep(this.#list.peek().flatMap((macro) => (macro.name === name ? taken : [macro])));
+    const edited = { name: renamed, steps: parseSteps(steps) };
+    this.#keep(list.map((macro) => (macro.name === name ? edited : macro)));
+  }
+
+  /** Keep a shortcut, in the place of the one that was called `replaced`. */
+  keepShortcut(shortcut: Shortcut, replaced: string | null): void {
+    const list = keptShortcuts.peek().filter(({ name }) => name === replaced || name !== shortcut.name);
+    keptShortcuts.value = list.some(({ name }) => name === replaced)
+      ? list.map((other) => (other.name === replaced ? shortcut : other))
+      : [...list, shortcut];
+  }
+
+  removeShortcut(name: string): void {
+    keptShortcuts.value = keptShortcuts.peek().filter((other) => other.name !== name);
   }
 
   remove(name: string): void {
@@ -73,12 +108,12 @@ export class Macros {
     this.#recorder.value = new Recorder(this.#session.hid, pageClock);
   }
 
-  /** Keep what was recorded under a name of its own; false if nothing was. */
-  finish(wanted: string): boolean {
+  /** Keep what was recorded under a name of its own, which is returned; null if nothing was recorded. */
+  finish(wanted: string): string | null {
     const steps = this.#recorder.peek()?.finish() ?? [];
     this.#recorder.value = null;
     if (steps.length === 0) {
-      return false;
+      return null;
     }
     const names = new Set(this.#list.peek().map(({ name }) => name));
     let name = wanted;
@@ -86,7 +121,7 @@ export class Macros {
       name = `${wanted} ${number}`;
     }
     this.#keep([...this.#list.peek(), { name, steps }]);
-    return true;
+    return name;
   }
 
   async play(macro: Macro, rounds: number, speed: number): Promise<End> {
@@ -98,7 +133,7 @@ export class Macros {
   }
 
   #keep(macros: readonly Macro[]): void {
-    kept.value = formatMacros(macros);
+    kept.value = formatBook({ macros, shortcuts: [] });
   }
 
   #tell(): void {

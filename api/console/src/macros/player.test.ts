@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { HidOutput } from "../hid/output";
 import type { Step } from "../hid/step";
-import { parseMacros } from "./macro";
+import { parseBook } from "./macro";
 import { type Clock, Player, Recorder } from "./player";
 
 const TEXT = "macro m\nkey KeyA down\nwait 100\nkey KeyB down\nkey KeyA up\nkey KeyB up\nbutton left down";
@@ -33,7 +33,7 @@ function bench(onSleep: (ms: number, bench: { player: Player }) => void = () => 
   return { player, sent, slept, held, state, hid };
 }
 
-const [macro] = parseMacros(TEXT);
+const [macro] = parseBook(TEXT).macros;
 if (macro === undefined) {
   throw new Error("expected a macro");
 }

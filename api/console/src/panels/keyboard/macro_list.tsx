@@ -1,29 +1,36 @@
 /** Macros: recorded, played, written by hand, kept in files. */
 
 import { useState } from "preact/hooks";
-import { formatMacros, type Macro, MacroError } from "../../macros/macro";
+import { formatSteps, type Macro, MacroError } from "../../macros/macro";
 import { makeMacros } from "../../macros/macros";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
 import { Button, Empty, Field, Progress, Row, Section, Slider } from "../../ui/kit";
 import { saveAs } from "../../ui/save";
 
+function capitalized(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+}
+
 /** Why a text was not taken, in words. */
 function refusal(error: unknown): string {
   const words = text.value.macros;
-  return error instanceof MacroError
-    ? words.refused(error.line, words.problem[error.problem](error.found))
-    : String(error);
+  if (!(error instanceof MacroError)) {
+    return String(error);
+  }
+  const reason = words.problem[error.problem](error.found);
+  return error.line === 0 ? capitalized(reason) : words.refused(error.line, error.column, reason);
 }
 
 function Editor({ macro, onDone }: { macro: Macro; onDone: () => void }) {
   const macros = useSession().part(makeMacros);
   const words = text.value.macros;
-  const [lines, setLines] = useState(() => formatMacros([macro]));
+  const [name, setName] = useState(macro.name);
+  const [lines, setLines] = useState(() => formatSteps(macro.steps));
   const [failure, setFailure] = useState("");
   const save = (): void => {
     try {
-      macros.edit(macro.name, lines);
+      macros.edit(macro.name, name.trim() || macro.name, lines);
     } catch (error) {
       setFailure(refusal(error));
       return;
@@ -32,7 +39,17 @@ function Editor({ macro, onDone }: { macro: Macro; onDone: () => void }) {
   };
   return (
     <>
-      <Field id="macro-text" label={words.edit} error={failure}>
+      <Field id="macro-name" label={words.name}>
+        {(props) => (
+          <input
+            id={props.id}
+            data-testid={props.id}
+            value={name}
+            onInput={(event) => setName(event.currentTarget.value)}
+          />
+        )}
+      </Field>
+      <Field id="macro-text" label={words.stepsLabel} error={failure}>
         {(props) => (
           <textarea
             id={props.id}
@@ -55,11 +72,18 @@ function Editor({ macro, onDone }: { macro: Macro; onDone: () => void }) {
   );
 }
 
-function MacroItem({ macro, rounds, speed }: { macro: Macro; rounds: number; speed: number }) {
+interface MacroItemProps {
+  macro: Macro;
+  rounds: number;
+  speed: number;
+  editing: boolean;
+  onEdit: (editing: boolean) => void;
+}
+
+function MacroItem({ macro, rounds, speed, editing, onEdit }: MacroItemProps) {
   const session = useSession();
   const macros = session.part(makeMacros);
   const words = text.value.macros;
-  const [editing, setEditing] = useState(false);
   const remove = async (): Promise<void> => {
     const title = words.confirmRemove(macro.name);
     if (await session.confirm({ title, text: words.confirmRemoveText, action: words.remove })) {
@@ -78,10 +102,10 @@ function MacroItem({ macro, rounds, speed }: { macro: Macro; rounds: number; spe
         <small class="empty">{words.steps(macro.steps.length)}</small>
       </Row>
       {editing ? (
-        <Editor macro={macro} onDone={() => setEditing(false)} />
+        <Editor macro={macro} onDone={() => onEdit(false)} />
       ) : (
         <Row>
-          <Button onPress={() => setEditing(true)}>
+          <Button onPress={() => onEdit(true)}>
             {words.edit}
             <span class="unseen"> {macro.name}</span>
           </Button>
@@ -101,11 +125,13 @@ export function MacroList() {
   const words = text.value.macros;
   const [rounds, setRounds] = useState(1);
   const [speed, setSpeed] = useState(1);
+  const [edited, setEdited] = useState<string | null>(null);
   const replay = macros.player.replay.value;
   const take = async (file: File): Promise<void> => {
     const content = await file.text();
     try {
-      session.notify(words.taken(macros.take(content)));
+      const taken = macros.take(content);
+      session.notify(words.taken(taken.macros, taken.shortcuts));
     } catch (error) {
       session.notify(refusal(error));
     }
@@ -118,9 +144,11 @@ export function MacroList() {
             id="macro-finish"
             primary
             onPress={() => {
-              if (!macros.finish(words.recorded)) {
+              const name = macros.finish(words.recorded);
+              if (name === null) {
                 session.notify(words.nothingRecorded);
               }
+              setEdited(name);
             }}
           >
             {words.finish}
@@ -145,7 +173,14 @@ export function MacroList() {
       {macros.list.value.length === 0 && <Empty>{words.none}</Empty>}
       <ul class="plain-list">
         {macros.list.value.map((macro) => (
-          <MacroItem key={macro.name} macro={macro} rounds={rounds} speed={speed} />
+          <MacroItem
+            key={macro.name}
+            macro={macro}
+            rounds={rounds}
+            speed={speed}
+            editing={edited === macro.name}
+            onEdit={(editing) => setEdited(editing ? macro.name : null)}
+          />
         ))}
       </ul>
       <Slider
@@ -170,7 +205,7 @@ export function MacroList() {
       <Row>
         <Button
           id="macro-export"
-          off={macros.list.value.length === 0}
+          off={macros.list.value.length === 0 && macros.shortcuts.length === 0}
           onPress={() => saveAs(new Blob([macros.text], { type: "text/plain" }), "macros.txt")}
         >
           {words.exportAll}

@@ -3,32 +3,16 @@
 import { useRef, useState } from "preact/hooks";
 import { ChordCapture, chordLabel } from "../../hid/chord";
 import { keyName } from "../../hid/keys";
-import { type Parse, preference } from "../../state/preferences";
+import type { Shortcut } from "../../macros/macro";
+import { makeMacros } from "../../macros/macros";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
 import { Button, Empty, Field, Row, Section } from "../../ui/kit";
 
-interface Shortcut {
-  readonly name: string;
-  readonly keys: readonly string[];
-}
-
-const asShortcuts: Parse<readonly Shortcut[]> = (value) =>
-  Array.isArray(value) &&
-  value.every(
-    (item: Partial<Shortcut> | null) =>
-      typeof item?.name === "string" &&
-      Array.isArray(item.keys) &&
-      item.keys.every((key: unknown) => typeof key === "string" && keyName(key) === key),
-  )
-    ? (value as Shortcut[])
-    : undefined;
-
-const own = preference<readonly Shortcut[]>("shortcuts", [], asShortcuts);
-
 const COMMON = [
   ["ControlLeft", "AltLeft", "Delete"],
   ["AltLeft", "Tab"],
+  ["AltLeft", "ShiftLeft", "Tab"],
   ["AltLeft", "F4"],
   ["ControlLeft", "KeyW"],
   ["ControlLeft", "AltLeft", "Backspace"],
@@ -133,44 +117,63 @@ function SysRq() {
   );
 }
 
-function Own() {
+function OwnItem({ shortcut, onEdit }: { shortcut: Shortcut; onEdit: () => void }) {
+  const session = useSession();
   const send = useSend();
+  const words = text.value.macros;
+  const remove = async (): Promise<void> => {
+    const title = words.confirmRemoveShortcut(shortcut.name);
+    if (await session.confirm({ title, text: words.confirmRemoveText, action: words.remove })) {
+      session.part(makeMacros).removeShortcut(shortcut.name);
+    }
+  };
+  return (
+    <li>
+      <Row>
+        <Button
+          id={`own-${shortcut.name}`}
+          hint={chordLabel(shortcut.keys)}
+          onPress={() => send(shortcut.keys)}
+        >
+          {shortcut.name}
+        </Button>
+        <Button onPress={onEdit}>
+          {words.edit}
+          <span class="unseen"> {shortcut.name}</span>
+        </Button>
+        <Button danger onPress={() => void remove()}>
+          {words.remove}
+          <span class="unseen"> {shortcut.name}</span>
+        </Button>
+      </Row>
+    </li>
+  );
+}
+
+function Own() {
+  const macros = useSession().part(makeMacros);
   const words = text.value.macros;
   const [keys, setKeys] = useState<readonly string[]>([]);
   const [name, setName] = useState("");
+  /** The name of the one that is being changed. */
+  const [edited, setEdited] = useState<string | null>(null);
   const capture = useRef(new ChordCapture()).current;
-  const add = (): void => {
-    const called = name.trim() === "" ? chordLabel(keys) : name.trim();
-    own.value = [...own.value.filter((shortcut) => shortcut.name !== called), { name: called, keys }];
-    setKeys([]);
-    setName("");
+  const fill = (shortcut: Shortcut | null): void => {
+    setEdited(shortcut?.name ?? null);
+    setName(shortcut?.name ?? "");
+    setKeys(shortcut?.keys ?? []);
+  };
+  const save = (): void => {
+    macros.keepShortcut({ name: name.trim() || chordLabel(keys), keys }, edited);
+    fill(null);
   };
   return (
     <>
       <h4>{words.own}</h4>
-      {own.value.length === 0 && <Empty>{words.noOwn}</Empty>}
+      {macros.shortcuts.length === 0 && <Empty>{words.noOwn}</Empty>}
       <ul class="plain-list">
-        {own.value.map((shortcut) => (
-          <li key={shortcut.name}>
-            <Row>
-              <Button
-                id={`own-${shortcut.name}`}
-                hint={chordLabel(shortcut.keys)}
-                onPress={() => send(shortcut.keys)}
-              >
-                {shortcut.name}
-              </Button>
-              <Button
-                danger
-                onPress={() => {
-                  own.value = own.value.filter((other) => other !== shortcut);
-                }}
-              >
-                {words.remove}
-                <span class="unseen"> {shortcut.name}</span>
-              </Button>
-            </Row>
-          </li>
+        {macros.shortcuts.map((shortcut) => (
+          <OwnItem key={shortcut.name} shortcut={shortcut} onEdit={() => fill(shortcut)} />
         ))}
       </ul>
       <Field id="shortcut-keys" label={words.capture} hint={words.captureHint}>
@@ -204,8 +207,9 @@ function Own() {
         )}
       </Field>
       <Row>
-        <Button id="shortcut-add" primary off={keys.length === 0} onPress={add}>
-          {words.add}
+        {edited !== null && <Button onPress={() => fill(null)}>{words.cancel}</Button>}
+        <Button id="shortcut-add" primary off={keys.length === 0} onPress={save}>
+          {edited === null ? words.add : words.save}
         </Button>
       </Row>
     </>

@@ -9,7 +9,6 @@ export const macros: Catalogue["macros"] = {
     sysrq: "Linux S-Abf (SysRq)",
   },
   send: (keys) => `${keys} senden`,
-  consoleHint: (number) => `Textkonsole ${number}`,
   sysrq: {
     KeyH: "Hilfe",
     KeyR: "Dem Anzeigeserver die Tastatur nehmen",
@@ -48,21 +47,27 @@ export const macros: Catalogue["macros"] = {
   broken: (name) =>
     `Die Verbindung ist abgerissen, während „${name}“ lief. Das Makro wurde angehalten, alle Tasten sind losgelassen.`,
   edit: "Bearbeiten",
+  stepsLabel: "Schritte",
   save: "Speichern",
   cancel: "Abbrechen",
   steps: (count) => (count === 1 ? "1 Schritt" : `${count} Schritte`),
   confirmRemove: (name) => `Makro „${name}“ entfernen?`,
-  confirmRemoveText: "Es ist dann endgültig weg, wenn Sie keine Datei davon haben.",
+  confirmRemoveShortcut: (name) => `Tastenkombination „${name}“ entfernen?`,
+  confirmRemoveText: "Das ist endgültig, wenn Sie keine Datei davon haben.",
   exportAll: "In eine Datei speichern",
   importFile: "Datei laden…",
-  taken: (count) => (count === 1 ? "1 Makro wurde geladen." : `${count} Makros wurden geladen.`),
-  refused: (line, reason) => `Nichts wurde übernommen. Zeile ${line}: ${reason}`,
+  taken: (macros, shortcuts) =>
+    `Geladen: ${macros === 1 ? "1 Makro" : `${macros} Makros`}, ${
+      shortcuts === 1 ? "1 Tastenkombination" : `${shortcuts} Tastenkombinationen`
+    }.`,
+  refused: (line, column, reason) => `Nichts wurde übernommen. Zeile ${line}, Spalte ${column}: ${reason}`,
   problem: {
-    no_macro: () => "Vor dem ersten Schritt muss eine Zeile „macro NAME“ stehen.",
-    no_name: () => "Das Makro hat keinen Namen.",
-    same_name: (found) => `Es gibt noch ein Makro namens „${found}“.`,
+    no_header: () => "Vor dem ersten Schritt muss eine Zeile „macro NAME“ oder „shortcut NAME“ stehen.",
+    no_name: () => "Da ist kein Name.",
+    same_name: (found) => `Der Name „${found}“ ist schon vergeben.`,
+    no_keys: (found) => `Der Tastenkombination „${found}“ fehlt die Zeile „keys NAME NAME…“.`,
     unknown_step: (found) =>
-      `„${found}“ ist kein Schritt. Schritte sind key, button, move, relative, wheel, wait.`,
+      `„${found}“ ist kein Schritt. Ein Makro hat key, button, move, relative, wheel, wait, eine Tastenkombination keys.`,
     unknown_key: (found) =>
       `„${found}“ ist keine Taste. Tasten heißen nach ihrem Platz: KeyA, Digit1, Enter.`,
     unknown_button: (found) => `„${found}“ ist kein Knopf. Knöpfe sind left, right, middle, up, down.`,

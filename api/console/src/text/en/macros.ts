@@ -11,7 +11,6 @@ export const macros = {
     sysrq: "Linux SysRq",
   },
   send: (keys: string) => `Send ${keys}`,
-  consoleHint: (number: number) => `Text console ${number}`,
   sysrq: {
     KeyH: "Help",
     KeyR: "Take the keyboard back from the display server",
@@ -49,22 +48,28 @@ export const macros = {
   broken: (name: string) =>
     `The connection broke while “${name}” was playing. It was stopped; all keys were let go.`,
   edit: "Edit",
+  stepsLabel: "Steps",
   save: "Save",
   cancel: "Cancel",
   steps: (count: number): string => (count === 1 ? "1 step" : `${count} steps`),
   confirmRemove: (name: string) => `Remove the macro “${name}”?`,
-  confirmRemoveText: "It is gone for good, unless you have a file of it.",
+  confirmRemoveShortcut: (name: string) => `Remove the shortcut “${name}”?`,
+  confirmRemoveText: "That is for good, unless you have a file of it.",
   exportAll: "Save to a file",
   importFile: "Take in a file…",
-  taken: (count: number): string =>
-    count === 1 ? "1 macro was taken in." : `${count} macros were taken in.`,
-  refused: (line: number, reason: string) => `Nothing was taken. Line ${line}: ${reason}`,
+  taken: (macros: number, shortcuts: number) =>
+    `Taken in: ${macros === 1 ? "1 macro" : `${macros} macros`}, ${
+      shortcuts === 1 ? "1 shortcut" : `${shortcuts} shortcuts`
+    }.`,
+  refused: (line: number, column: number, reason: string) =>
+    `Nothing was taken. Line ${line}, column ${column}: ${reason}`,
   problem: {
-    no_macro: () => "there has to be a line “macro NAME” before the first step.",
-    no_name: () => "the macro has no name.",
-    same_name: (found: string) => `there is another macro named “${found}”.`,
+    no_header: () => "there has to be a line “macro NAME” or “shortcut NAME” before the first step.",
+    no_name: () => "there is no name.",
+    same_name: (found: string) => `the name “${found}” is taken.`,
+    no_keys: (found: string) => `the shortcut “${found}” has no line “keys NAME NAME…”.`,
     unknown_step: (found: string) =>
-      `“${found}” is no step. Steps are key, button, move, relative, wheel, wait.`,
+      `“${found}” is no step. A macro’s are key, button, move, relative, wheel, wait; a shortcut’s is keys.`,
     unknown_key: (found: string) =>
       `“${found}” is no key. Keys are named by their places: KeyA, Digit1, Enter.`,
     unknown_button: (found: string) => `“${found}” is no button. Buttons are left, right, middle, up, down.`,
