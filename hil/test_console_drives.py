@@ -77,7 +77,7 @@ def proxy(appliance: RunningAppliance, tmp_path: Path) -> Iterator[ReverseProxy]
 def test_an_upload_survives_a_cut_and_a_reload(
     page: Page, appliance: RunningAppliance, target: Target, proxy: ReverseProxy, tmp_path: Path
 ) -> None:
-    path, digest = image_file(tmp_path, "large.img", 40 * MIB)
+    path, digest = image_file(tmp_path, "large\N{NO-BREAK SPACE}disk.img", 40 * MIB)
 
     def written() -> int:
         uploading = target.get("/api/msd")["storage"]["uploading"]
@@ -96,7 +96,7 @@ def test_an_upload_survives_a_cut_and_a_reload(
         {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 4 * MIB},
     )
     page.locator("#upload-files").set_input_files(path)
-    transfer = page.get_by_test_id("transfer-large.img")
+    transfer = page.get_by_test_id("transfer-large_disk.img")
     eventually(written, lambda count: count > 2 * MIB, ROUND_TRIP_DEADLINE_S)
     proxy.stop()
     expect(transfer).to_contain_text("trying again", timeout=TRANSFER_DEADLINE_MS)
@@ -105,7 +105,7 @@ def test_an_upload_survives_a_cut_and_a_reload(
     # The page would be asked for; a reload of the tool does not wait for an answer.
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
-    before = target.get("/api/msd")["storage"]["images"]["large.img"]
+    before = target.get("/api/msd")["storage"]["images"]["large_disk.img"]
     assert before["complete"] is False
     expect(page.locator("#upload-files")).to_be_attached()
     devtools.send(
@@ -122,7 +122,7 @@ def test_an_upload_survives_a_cut_and_a_reload(
     page.locator("#upload-files").set_input_files(path)
     expect(transfer).to_have_attribute("data-phase", "done", timeout=TRANSFER_DEADLINE_MS)
     assert sent[0] > 2 * MIB, "expected it to go on where it was"
-    stored = target.get("/api/msd")["storage"]["images"]["large.img"]
+    stored = target.get("/api/msd")["storage"]["images"]["large_disk.img"]
     assert (stored["size"], stored["complete"], stored["sha256"]) == (40 * MIB, True, digest)
 
 

@@ -17,7 +17,7 @@ from console_page import (
     log_in,
     screen_box,
 )
-from playwright.sync_api import FloatRect, Page, expect
+from playwright.sync_api import Download, FloatRect, Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -91,40 +91,71 @@ def test_full_screen_is_entered_with_the_keyboard_at_the_target(console: Page, t
     console.evaluate("document.exitFullscreen()")
 
 
-def test_a_recording_is_a_video_of_the_picture(console: Page, tmp_path: Path) -> None:
+def video_file(path: Path) -> tuple[str, tuple[int, int], int]:
+    """Return codec, size and number of frames of a file."""
+    asked = "stream=codec_name,width,height,nb_read_frames"
+    command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries", asked, "-of", "csv=p=0", str(path)]
+    probe = subprocess.run(command, capture_output=True, text=True, check=True)
+    codec, width, height, frames = probe.stdout.strip().split(",")
+    return codec, (int(width), int(height)), int(frames)
+
+
+# What a browser does with a page that is not seen: it makes no frames.
+LEAVE_THE_PAGE = """() => {
+    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    window.requestAnimationFrame = () => 0;
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_recording_is_a_video_of_each_size_of_the_picture(
+    console: Page, target: Target, tmp_path: Path
+) -> None:
+    downloads: list[Download] = []
+
+    def note(download: Download) -> None:
+        downloads.append(download)
+
+    console.on("download", note)
     console.locator("#rail-video").click()
     console.locator("#record").click()
-    # It goes on without its panel.
+    # It goes on without its panel, and without anybody who looks.
     console.locator("#rail-mouse").click()
     activity = console.locator("#activity-recording")
     expect(activity).to_contain_text("Recording 0:02", timeout=30_000)
+    console.evaluate(LEAVE_THE_PAGE)
+    target.post("/api/atx/click", button="reset")
+
+    def files() -> int:
+        console.wait_for_timeout(100)  # events of the page come while it is waited for
+        return len(downloads)
+
+    # The firmware's own screen is a smaller one than the system's.
+    eventually(files, lambda count: count == 2, 60)
     activity.click()
-    with console.expect_download() as caught:
-        console.locator("#record").click()
+    console.locator("#record").click()
     expect(activity).to_have_count(0)
-    caught_file = tmp_path / "screen.webm"
-    caught.value.save_as(caught_file)
-    asked = "stream=codec_name,width,height,nb_read_frames"
-    probe = subprocess.run(
-        [
-            "ffprobe",
-            "-v",
-            "error",
-            "-count_frames",
-            "-show_entries",
-            asked,
-            "-of",
-            "csv=p=0",
-            str(caught_file),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
+    eventually(files, lambda count: count == 3, ROUND_TRIP_DEADLINE_S)
+    sizes = []
+    for number, download in enumerate(downloads):
+        path = tmp_path / f"screen{number}.webm"
+        download.save_as(path)
+        codec, size, frames = video_file(path)
+        assert codec.startswith("vp")
+        assert frames > 1
+        sizes.append(size)
+    assert sizes == [SCREEN_SIZE_PX, (640, 480), SCREEN_SIZE_PX]
+
+
+def test_a_window_floats_over_all_others(console: Page) -> None:
+    console.locator("#rail-video").click()
+    console.locator("#float").click()
+    eventually(
+        lambda: console.evaluate("document.pictureInPictureElement?.videoWidth ?? 0"),
+        lambda width: width == SCREEN_SIZE_PX[0],
+        ROUND_TRIP_DEADLINE_S,
     )
-    codec, width, height, frames = probe.stdout.strip().split(",")
-    assert codec.startswith("vp")
-    assert (int(width), int(height)) == SCREEN_SIZE_PX
-    assert int(frames) > 1
+    console.evaluate("document.exitPictureInPicture()")
 
 
 def test_the_transport_can_be_chosen(console: Page) -> None:

@@ -6,6 +6,7 @@ Its answers have the headers of tus and empty bodies; its refusals are envelopes
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import quote
 
 from quart import Response
 
@@ -24,6 +25,9 @@ from firmware.subsystems.msd.errors import (
 from firmware.subsystems.msd.uploads import ResumableUploads
 
 PATH = "/api/msd/uploads"
+
+IMAGE_HEADER = "Farhand-Image"
+"""The name of the image that comes in, percent-encoded."""
 
 _NO_CACHE = {"Cache-Control": "no-store"}
 
@@ -53,11 +57,12 @@ def msd_upload_routes(uploads: ResumableUploads) -> list[Route]:
             image, wish.length, metadata=wish.raw_metadata, sha256=digest, remove_incomplete=remove
         )
         # A path, since only a reverse proxy in front of us knows its own name.
-        return _empty(201, Location=f"{PATH}/{upload}")
+        return _empty(201, Location=f"{PATH}/{upload}", **_named(image))
 
     async def look(call: Call) -> Response:
-        record = await uploads.look(call.path_part("id"))
-        answer = _empty(200, **{"Upload-Offset": str(record.offset), "Upload-Length": str(record.length)})
+        image, record = await uploads.look(call.path_part("id"))
+        progress = {"Upload-Offset": str(record.offset), "Upload-Length": str(record.length)}
+        answer = _empty(200, **progress, **_named(image))
         if record.metadata:
             answer.headers["Upload-Metadata"] = record.metadata
         return answer
@@ -156,6 +161,11 @@ def _route(
         body=body,
         errors=(*errors, *((tus.TusVersionError,) if checked else ())),
     )
+
+
+def _named(image: str) -> dict[str, str]:
+    """Tell the name of the image, in which what cannot be printed is `_` (http.md 4.6.0)."""
+    return {IMAGE_HEADER: quote(image)}
 
 
 def _empty(status: int, **headers: str) -> Response:

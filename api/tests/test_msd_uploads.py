@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -128,6 +129,18 @@ async def test_the_metadata_come_back_as_they_were(tus: Tus) -> None:
     answer = await tus.ask("HEAD", answer.headers["location"])
     assert answer.headers["upload-metadata"] == raw
     assert answer.headers["upload-offset"] == "0"
+
+
+async def test_the_name_of_the_image_is_told_if_it_is_another(tus: Tus, images: Path) -> None:
+    given = metadata(filename=" größer\N{NO-BREAK SPACE}als\t1.img ", prefix="os")
+    answer = await tus.ask("POST", UPLOADS, Upload_Length=str(len(CONTENT)), Upload_Metadata=given)
+    upload = answer.headers["location"]
+    name = "os/größer_als_1.img"
+    assert unquote(answer.headers["farhand-image"]) == name
+    assert unquote((await tus.ask("HEAD", upload)).headers["farhand-image"]) == name
+    await tus.patch(upload, 0, CONTENT)
+    assert content_of(images, name) == CONTENT
+    assert unquote((await tus.ask("HEAD", upload)).headers["farhand-image"]) == name
 
 
 async def test_an_empty_image_is_complete_at_once(tus: Tus, live: Any, images: Path) -> None:

@@ -59,7 +59,7 @@ class ResumableUploads:
         self._names: dict[str, str] = {}
         self._parts: dict[str, _Part] = {}
         self._hashes: dict[str, FileHash] = {}
-        self._finished: dict[str, UploadRecord] = {}
+        self._finished: dict[str, tuple[str, UploadRecord]] = {}
 
     async def create(
         self,
@@ -96,14 +96,14 @@ class ResumableUploads:
                 await threads.clean_up(file.rest)
         return record.id
 
-    async def look(self, upload: str) -> UploadRecord:
-        """Return what is known of an upload; of a finished one, with all of it come.
+    async def look(self, upload: str) -> tuple[str, UploadRecord]:
+        """Return the image and the record of an upload; of a finished one, with all of it come.
 
         Whoever asks is about to go on, so that a part that is coming in is ended: its connection is one that
         only we have not yet seen broken. Raises MsdUploadUnknownError, MsdIsBusyError, MsdOfflineError.
         """
         await self._interrupt(upload)
-        return (await self._find(upload))[1]
+        return await self._find(upload)
 
     @asynccontextmanager
     async def appending(
@@ -212,7 +212,7 @@ class ResumableUploads:
         with trio.CancelScope(shield=True):
             await threads.run(partial(file.complete, hashing.hexdigest()))
         self._forget(record.id)
-        _remember(self._finished, record.id, msgspec.structs.replace(record, offset=record.length))
+        _remember(self._finished, record.id, (name, msgspec.structs.replace(record, offset=record.length)))
 
     # -- what is known ----------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class ResumableUploads:
         """Return the name of the image of an upload, and its record; that of a finished one has all of it."""
         finished = self._finished.get(upload)
         if finished is not None:
-            return "", finished
+            return finished
         # First, since a client takes "unknown" for the end of its upload.
         root = self._msd.require_storage()
         found = await self._read(root, upload)

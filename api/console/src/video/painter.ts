@@ -10,6 +10,8 @@ import type { Picture } from "./decoders";
 export interface PainterOptions {
   /** Calls back with the browser's next frame. */
   readonly nextFrame: (callback: () => void) => void;
+  /** Whether to paint at once: the browser makes no frames of a page that is not seen, but its copies are. */
+  readonly atOnce: () => boolean;
   /**
    * A picture was painted. It reaches the screen with the frame that the browser is just making, so the
    * screen is later by what the compositor and the display need; no interface of the browser tells that.
@@ -41,7 +43,9 @@ export class Painter {
     const asked = this.#waiting !== null;
     this.#waiting?.close();
     this.#waiting = picture;
-    if (!asked) {
+    if (this.#options.atOnce()) {
+      this.#paint();
+    } else if (!asked) {
       this.#options.nextFrame(() => this.#paint());
     }
   }

@@ -12,23 +12,43 @@ import { saveAs, stamp } from "../ui/save";
 const FRAMES_PER_SECOND = 30;
 /** What is lost at most if the browser itself dies. */
 const PIECE_MS = 1_000;
+/** How often a browser still calls a page that is not seen. */
+const HIDDEN_PERIOD_MS = 1_000;
 const TYPES = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 
-/** A live copy of the picture. */
+/** A live copy of the picture, also while the page itself is not seen. */
 export class Copy {
   readonly canvas = document.createElement("canvas");
   readonly #session: Session;
+  readonly #uncopy: () => void;
+  readonly #timer: ReturnType<typeof setInterval>;
   #request = 0;
 
   constructor(session: Session, size: Size) {
     this.#session = session;
     this.canvas.width = size.width;
     this.canvas.height = size.height;
-    this.#draw();
+    this.#uncopy = session.video.copy(() => this.#drawHidden());
+    // Nobody tells of the pictures of MJPEG.
+    this.#timer = setInterval(() => this.#drawHidden(), HIDDEN_PERIOD_MS);
+    this.#drawSeen();
   }
 
   stop(): void {
     cancelAnimationFrame(this.#request);
+    clearInterval(this.#timer);
+    this.#uncopy();
+  }
+
+  #drawSeen(): void {
+    this.#draw();
+    this.#request = requestAnimationFrame(() => this.#drawSeen());
+  }
+
+  #drawHidden(): void {
+    if (document.visibilityState === "hidden") {
+      this.#draw();
+    }
   }
 
   #draw(): void {
@@ -36,7 +56,6 @@ export class Copy {
     if (shown !== null) {
       this.canvas.getContext("2d")?.drawImage(shown, 0, 0, this.canvas.width, this.canvas.height);
     }
-    this.#request = requestAnimationFrame(() => this.#draw());
   }
 }
 
@@ -63,8 +82,9 @@ export class Recording {
       const running = this.#running;
       // Without a picture the last one stays: it comes back, or somebody ends the recording.
       if (running !== null && size !== null && !same(size, running.size)) {
-        this.#end(running);
+        // In this order, so that somebody wants the picture all the time.
         this.#begin(size);
+        this.#end(running);
       }
     });
   }

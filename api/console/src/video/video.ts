@@ -31,6 +31,8 @@ import {
 import { wish } from "./view";
 
 const METER_PERIOD_MS = 1_000;
+/** A look at another page is no reason to begin anew. */
+const HIDDEN_REST_MS = 10_000;
 
 /** The parts of the page that pictures are shown in. */
 export interface Stage {
@@ -48,6 +50,10 @@ export class Video {
   readonly #reading = signal<Reading | null>(null);
   #stage: Stage | null = null;
   #detachMjpeg: (() => void) | null = null;
+  /** Who shows the picture elsewhere, and wants to know of each. */
+  readonly #copies = new Set<() => void>();
+  /** Whether nobody has seen the page for a while. */
+  #resting = false;
   #decoder: Decoder | null = null;
   #running = false;
   #h264Failures = 0;
@@ -60,7 +66,9 @@ export class Video {
     this.#mjpeg = new MjpegStream(options);
     this.#painter = new Painter({
       nextFrame: (callback) => requestAnimationFrame(callback),
+      atOnce: () => isHidden() && this.#copies.size > 0,
       onPainted: (picture) => {
+        this.#copies.forEach((copy) => copy());
         if (this.transport.peek() === "h264") {
           this.#h264Failures = 0;
         }
@@ -118,7 +126,7 @@ export class Video {
     this.#stage = stage;
     this.#painter.canvas = stage.canvas;
     const timer = setInterval(() => this.#measure(), METER_PERIOD_MS);
-    const unsubscribe = this.#options.streamer.subscribe((state) => this.#follow(state?.streamer != null));
+    const unsubscribe = this.#options.streamer.subscribe(() => this.#follow());
     let wished = wish.peek();
     const unwish = wish.subscribe((now) => {
       if (now !== wished) {
@@ -126,9 +134,17 @@ export class Video {
         this.again();
       }
     });
+    let rest: ReturnType<typeof setTimeout> | undefined;
     const look = (): void => {
-      // Somebody looks at it again: the network may be another one.
-      if (document.visibilityState === "visible" && this.#choice.peek()?.hindrance === "socket_failed") {
+      clearTimeout(rest);
+      if (isHidden()) {
+        rest = setTimeout(() => this.#rest(), HIDDEN_REST_MS);
+        return;
+      }
+      this.#resting = false;
+      this.#follow();
+      if (this.#choice.peek()?.hindrance === "socket_failed") {
+        // Somebody looks at it again: the network may be another one.
         this.again();
       }
     };
@@ -138,7 +154,8 @@ export class Video {
       unsubscribe();
       unwish();
       document.removeEventListener("visibilitychange", look);
-      this.#follow(false);
+      clearTimeout(rest);
+      this.#run(false);
       this.#painter.canvas = null;
       this.#stage = null;
     };
@@ -154,6 +171,20 @@ export class Video {
     }
   }
 
+  /**
+   * Keep the picture coming while the page is not seen, and call back with each one that is painted, until the
+   * returned function is called.
+   */
+  copy(onPainted: () => void): () => void {
+    this.#copies.add(onPainted);
+    return () => {
+      this.#copies.delete(onPainted);
+      if (isHidden()) {
+        this.#rest();
+      }
+    };
+  }
+
   /** What shows the picture now; null without one. */
   get shown(): HTMLImageElement | HTMLCanvasElement | null {
     if (this.#stage === null || !this.loaded.peek()) {
@@ -162,8 +193,20 @@ export class Video {
     return this.transport.peek() === "mjpeg" ? this.#stage.image : this.#stage.canvas;
   }
 
+  /** Have no picture that nobody sees: it costs the appliance, the network and this computer. */
+  #rest(): void {
+    if (this.#copies.size === 0) {
+      this.#resting = true;
+      this.#follow();
+    }
+  }
+
   /** Start or stop with the streamer. */
-  #follow(running: boolean): void {
+  #follow(): void {
+    this.#run(this.#options.streamer.peek()?.streamer != null && !this.#resting);
+  }
+
+  #run(running: boolean): void {
     if (running === this.#running) {
       return;
     }
@@ -252,6 +295,10 @@ export class Video {
     this.#reading.value = this.#painter.size.peek() === null ? null : reading;
     this.#socket.report(latencies);
   }
+}
+
+function isHidden(): boolean {
+  return document.visibilityState === "hidden";
 }
 
 function now(): number {

@@ -170,6 +170,13 @@ export class Uploads {
       removeFingerprintOnSuccess: true,
       // Its own retries are few; ours go on until somebody stops them.
       retryDelays: null,
+      onAfterResponse: (_request, response) => {
+        // What cannot be printed is not in the name that the appliance gives it.
+        const name = response.getHeader("Farhand-Image");
+        if (name) {
+          this.#change(id, { name: decodeURIComponent(name) });
+        }
+      },
       onProgress: (sent) => {
         rate.mark(performance.now() / 1_000, sent);
         this.#change(id, { sent, speed: rate.perSecond, left: rate.left(file.size), trouble: "" });

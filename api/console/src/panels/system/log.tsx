@@ -15,6 +15,8 @@ import { LINES_KEPT, LogLines, matching } from "./log_lines";
 /** As far back as people look first. */
 const SEEK_S = 3_600;
 const PATH = "api/log";
+/** Fractions of a pixel are lost at some zoom factors. */
+const END_SLACK_PX = 4;
 
 /** Read until `stop`, with backoff after a break; `onChange` after each piece. */
 async function follow(base: URL, log: LogLines, stop: AbortSignal, onChange: (failure: unknown) => void) {
@@ -51,20 +53,30 @@ export default function LogPage() {
   const [paused, setPaused] = useState(false);
   const [still, setStill] = useState<readonly string[]>([]);
   const list = useRef<HTMLPreElement>(null);
+  /** Whether the reader is at the end, and so goes along with it. */
+  const atEnd = useRef(true);
   useEffect(() => {
     const stop = new AbortController();
+    let due = 0;
     void follow(session.base, log, stop.signal, (error) => {
       setFailure(error);
-      version.value++;
+      // Many pieces may come before the next picture of the page.
+      cancelAnimationFrame(due);
+      due = requestAnimationFrame(() => {
+        version.value++;
+      });
     });
-    return () => stop.abort();
+    return () => {
+      stop.abort();
+      cancelAnimationFrame(due);
+    };
   }, [session]);
   // Read, so that this component follows it.
   void version.value;
   const shown = matching(paused ? still : log.lines, wanted);
   useEffect(() => {
     const element = list.current;
-    if (!paused && element !== null) {
+    if (!paused && atEnd.current && element !== null) {
       element.scrollTop = element.scrollHeight;
     }
   });
@@ -115,6 +127,9 @@ export default function LogPage() {
         class="log selectable"
         ref={list}
         tabIndex={0}
+        onScroll={({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) => {
+          atEnd.current = scrollTop + clientHeight >= scrollHeight - END_SLACK_PX;
+        }}
         aria-label={words.log}
       >
         {shown.join("\n")}
