@@ -24,7 +24,7 @@ from api.errors import answer_to, framework_answer, refusal
 from api.headers import add_security_headers
 from api.params import Param
 from api.redfish.dress import dress
-from api.routing import Access, Call, Route, error_envelope
+from api.routing import Access, Call, Route, client_address, error_envelope, refused_envelope
 from api.server import FrontApp, is_disconnect
 from api.server.body import FrontRequest
 from api.ws.hub import Hub
@@ -133,7 +133,7 @@ class Application(FrontApp):
         credentials = presented(
             request.headers, request.cookies.get(TOKEN_COOKIE), session_header=access is Access.REDFISH
         )
-        return await identify(credentials, self._front.auth)
+        return await identify(credentials, self._front.auth, client_address(request.scope))
 
     async def _control_socket(self) -> Response | None:
         """Serve `/api/ws`; refusals are ordinary answers before the upgrade (contract websocket.md 1.1)."""
@@ -142,7 +142,7 @@ class Application(FrontApp):
             identity = await self._socket_caller()
             stream, legacy = STREAM.read(websocket.args), LEGACY.read(websocket.args)
         except OperationError as exc:
-            return error_envelope(exc.status, exc.contract_name, str(exc))
+            return refused_envelope(exc)
         socket = await _accepted()
         async with self._while_logged_in(identity):
             with self._held(identity), front.sessions.opened(stream=stream):
@@ -160,7 +160,7 @@ class Application(FrontApp):
         try:
             pure = media.video_param.read(websocket.args)
         except ValidatorError as exc:
-            return error_envelope(exc.status, exc.contract_name, str(exc))
+            return refused_envelope(exc)
         socket = await _accepted()
         async with self._while_logged_in(identity):
             await media.serve(socket, pure=pure)
@@ -188,7 +188,7 @@ class Application(FrontApp):
 
     async def _socket_caller(self) -> Identity:
         credentials = presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE))
-        return await identify(credentials, self._front.auth)
+        return await identify(credentials, self._front.auth, client_address(websocket.scope))
 
 
 async def _accepted() -> Websocket:

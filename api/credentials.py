@@ -125,8 +125,11 @@ class Authenticator(Protocol):
         """Whether credentials are asked for at all."""
         ...
 
-    async def check_password(self, user: str, passwd: str) -> bool:
-        """Return whether these credentials are right."""
+    async def check_password(self, user: str, passwd: str, *, client: str) -> bool:
+        """Return whether these credentials, sent from the address *client*, are right.
+
+        Raises TooManyAttemptsError if that address has no more guesses for now.
+        """
         ...
 
     def check_token(self, token: str) -> str | None:
@@ -147,17 +150,18 @@ class Identity:
         return f"{self.user} ({self.mechanism})" if self.mechanism else "-"
 
 
-async def identify(credentials: Presented, authenticator: Authenticator) -> Identity:
-    """Return who presents *credentials*; anybody while authentication is off.
+async def identify(credentials: Presented, authenticator: Authenticator, client: str) -> Identity:
+    """Return who presents *credentials* from the address *client*; anybody while authentication is off.
 
     Raises ValidatorError (400) if they are malformed, UnauthorizedError (401) if there are none or they
-    cannot be decoded, ForbiddenError (403) if they are wrong.
+    cannot be decoded, ForbiddenError (403) if they are wrong, TooManyAttemptsError (429) if too many wrong
+    ones came from there.
     """
     if not authenticator.enabled:
         return Identity("")
     match credentials:
         case XHeaders(user, passwd):
-            if await authenticator.check_password(user, passwd):
+            if await authenticator.check_password(user, passwd, client=client):
                 return Identity(user, "xhdr")
             raise ForbiddenError(
                 f"expected a valid user, password and code, got a wrong one - at {USER_HEADER}"
@@ -178,7 +182,7 @@ async def identify(credentials: Presented, authenticator: Authenticator) -> Iden
                 f"expected the token of a live session, got an unknown or expired one - at {SESSION_HEADER}"
             )
         case Basic(user, passwd):
-            if await authenticator.check_password(user, passwd):
+            if await authenticator.check_password(user, passwd, client=client):
                 return Identity(user, "basic")
             raise ForbiddenError(
                 "expected a valid user, password and code, got a wrong one - at Authorization"

@@ -8,14 +8,19 @@ from quart import Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import WebsocketMismatch
 
-from api.routing import Access, error_envelope, html_page
+from api.routing import Access, error_envelope, html_page, refused_envelope, with_retry_after
 from drivers.errors import DriverError
-from firmware.core.errors import OperationError
+from firmware.core.errors import OperationError, TooManyAttemptsError
 from firmware.core.supervise import leaves
 
 logger = logging.getLogger(__name__)
 
-_TITLES = {401: "401 Authorization Required", 403: "403 Forbidden", 413: "413 Request Entity Too Large"}
+_TITLES = {
+    401: "401 Authorization Required",
+    403: "403 Forbidden",
+    413: "413 Request Entity Too Large",
+    429: "429 Too Many Requests",
+}
 _FRAMEWORK_ERRORS = {404: "NotFoundError", 413: "BodyTooLargeError"}
 
 
@@ -26,7 +31,7 @@ def answer_to(error: Exception, what: str) -> Response:
     """
     single = _single(error)
     if isinstance(single, OperationError):
-        return error_envelope(single.status, single.contract_name, str(single))
+        return refused_envelope(single)
     if isinstance(single, DriverError):
         logger.warning("%s: %s", what, single)
         return error_envelope(503, type(single).__name__, str(single))
@@ -57,11 +62,13 @@ def refusal(error: OperationError, access: Access, path: str) -> Response:
         # Relative, because a reverse proxy may serve us below a path that only it knows.
         login = "../" * (path.count("/") - 1) + "login"
         return Response(b"", 302, headers={"Location": login, "Cache-Control": "no-store"})
+    if isinstance(error, TooManyAttemptsError) and access in (Access.PROXIED, Access.PAGE):
+        return with_retry_after(html_page(error.status, _TITLES[error.status], str(error)), error)
     if access is Access.PROXIED and error.status in (401, 403):
         return html_page(error.status, _TITLES[error.status], "Log in or send valid credentials.")
     if access in (Access.PROXIED, Access.PAGE):
         return html_page(500, "500 Internal Server Error", "The credentials are malformed.")
-    return error_envelope(error.status, error.contract_name, str(error))
+    return refused_envelope(error)
 
 
 def _single(error: Exception) -> BaseException:

@@ -55,6 +55,11 @@ class Call:
         raw = self.request.args.get(param.name)
         return raw is not None and not (param.empty_is_absent and not raw.strip())
 
+    @property
+    def client(self) -> str:
+        """The address that the request came from; empty if it has none."""
+        return client_address(self.request.scope)
+
     def path_part(self, name: str) -> str:
         """Return what stands in the path where the route has `<name>`."""
         return str((self.request.view_args or {})[name])
@@ -66,6 +71,15 @@ class Call:
         then the connection is cut, so that nobody takes half an answer for all of it.
         """
         return await self.request.send_answer(add_security_headers(head), pieces)
+
+
+def client_address(scope: Mapping[str, Any]) -> str:
+    """Return the address of the peer of a request's connection, empty if it has none.
+
+    From the socket alone: Quart's own property is made of a header, and any client can send headers.
+    """
+    peer = scope.get("client")
+    return str(peer[0]) if peer else ""
 
 
 UNLIMITED_BODY: Final = sys.maxsize
@@ -141,6 +155,18 @@ class Route:
 def envelope(result: Mapping[str, object] | msgspec.Struct | None = None) -> Response:
     """Return the success envelope around *result*, which is an object (contract http.md 2.1)."""
     return json_answer({"ok": True, "result": {} if result is None else result})
+
+
+def refused_envelope(error: OperationError) -> Response:
+    """Return the error envelope of a refused operation."""
+    return with_retry_after(error_envelope(error.status, error.contract_name, str(error)), error)
+
+
+def with_retry_after(answer: Response, error: OperationError) -> Response:
+    """Say in *answer* when it is worth another try, if *error* knows, and return it."""
+    if error.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def error_envelope(status: int, error: str, message: str) -> Response:

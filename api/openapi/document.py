@@ -16,7 +16,7 @@ import msgspec
 from api.openapi.parameters import parameter_schema
 from api.params import REQUIRED, Param
 from api.routing import Access, Answer, Route
-from firmware.core.errors import OperationError, ValidatorError
+from firmware.core.errors import OperationError, TooManyAttemptsError, ValidatorError
 
 OPENAPI_VERSION: Final = "3.1.0"
 
@@ -244,6 +244,7 @@ def _refusals(route: Route) -> dict[int, set[str]]:
     if route.access is not Access.PUBLIC:
         add(401, "UnauthorizedError")
         add(403, "ForbiddenError")
+        add(429, _name(TooManyAttemptsError))
         add(503, "DeviceGoneError", "DeviceTimeoutError")
     if route.access in (Access.PROXIED, Access.PAGE):
         add(500, "")

@@ -10,7 +10,7 @@ import msgspec
 from quart import Response
 
 from api.redfish.errors import HttpError, PreconditionFailedError, error_document, malformed_json, message_of
-from api.routing import Call, json_answer
+from api.routing import Call, json_answer, with_retry_after
 from firmware.core.errors import OperationError
 
 type Document = dict[str, object]
@@ -70,7 +70,8 @@ def refusal_answer(error: OperationError, uri: str) -> Response:
     """Return the answer to a refused operation."""
     text = str(error)
     message = message_of(error, error.status, uri)
-    return json_answer(error_document(error.contract_name, text, error.status, message), error.status)
+    document = error_document(error.contract_name, text, error.status, message)
+    return with_retry_after(json_answer(document, error.status), error)
 
 
 def _lists(field: str | None, tag: str) -> bool:

@@ -14,7 +14,7 @@ from api.redfish.handles import RedfishHandles
 from api.redfish.metadata import odata_type
 from api.redfish.resources import ROOT, Operation, Resource, collection, link
 from api.routing import Access, Body, Call, bare, json_answer
-from firmware.core.errors import ForbiddenError, UnauthorizedError, ValidatorError
+from firmware.core.errors import ForbiddenError, TooManyAttemptsError, UnauthorizedError, ValidatorError
 from firmware.core.validators import valid_passwd, valid_user
 from firmware.subsystems.auth.sessions import SessionInfo
 
@@ -85,7 +85,8 @@ def session_resources(handles: RedfishHandles) -> list[Resource]:
                 )
         user = valid_user(body.UserName, "UserName")
         try:
-            info, token = await auth.open_session(user, valid_passwd(body.Password, "Password"))
+            passwd = valid_passwd(body.Password, "Password")
+            info, token = await auth.open_session(user, passwd, client=call.client)
         except ForbiddenError as exc:
             # Redfish clients tell by 401 that it was the credentials.
             raise UnauthorizedError(str(exc)) from None
@@ -111,7 +112,7 @@ def session_resources(handles: RedfishHandles) -> list[Resource]:
                     "log in: X-Auth-Token of the answer is the token, and deleting its Location logs out",
                     Body("application/json", Credentials),
                     (bare(dict[str, object], 201),),
-                    (HttpError, ValidatorError, UnauthorizedError),
+                    (HttpError, ValidatorError, UnauthorizedError, TooManyAttemptsError),
                     Access.PUBLIC,
                 )
             },

@@ -9,7 +9,7 @@ from api.cookies import session_cookie
 from api.credentials import TOKEN_COOKIE
 from api.params import Param
 from api.routing import Access, Answer, Body, Call, Route, envelope
-from firmware.core.errors import ForbiddenError, OperationError
+from firmware.core.errors import ForbiddenError, OperationError, TooManyAttemptsError
 from firmware.core.validators import (
     valid_auth_token,
     valid_login_redirect,
@@ -72,7 +72,7 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
         passwd = valid_passwd(form.get("passwd", ""))
         expire = valid_session_expire(form.get("expire", "0"))
         redirect = valid_login_redirect(form.get("redirect", ""), allowed=allow_redirects)
-        token = await auth.login(user, passwd, expire)
+        token = await auth.login(user, passwd, expire, client=call.client)
         answer = Response(b"", 302, headers={"Location": redirect}) if redirect else envelope()
         if token is not None:
             answer.headers["Set-Cookie"] = session_cookie(token)
@@ -112,7 +112,7 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
             body_limit_bytes=LOGIN_BODY_LIMIT_BYTES,
             body=Body("application/x-www-form-urlencoded", LoginForm),
             answers=(Answer(dict[str, object]), Answer(None, 302, "", description="to `redirect`")),
-            errors=(ForbiddenError,),
+            errors=(ForbiddenError, TooManyAttemptsError),
         ),
         Route("POST", "/api/auth/logout", Access.USER, logout, summary="end all sessions of this user"),
         Route(

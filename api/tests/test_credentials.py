@@ -212,8 +212,9 @@ class Door:
         self.enabled = enabled
         self.asked = 0
 
-    async def check_password(self, user: str, passwd: str) -> bool:
+    async def check_password(self, user: str, passwd: str, *, client: str) -> bool:
         self.asked += 1
+        assert client == "192.0.2.1"
         return (user, passwd) == ("admin", "right")
 
     def check_token(self, token: str) -> str | None:
@@ -232,7 +233,7 @@ class Door:
 async def test_right_credentials_say_who_calls(
     credentials: Presented, identity: Identity, shown: str
 ) -> None:
-    assert await identify(credentials, Door()) == identity
+    assert await identify(credentials, Door(), "192.0.2.1") == identity
     assert str(identity) == shown
 
 
@@ -249,7 +250,7 @@ async def test_right_credentials_say_who_calls(
 )
 async def test_everything_else_is_refused(credentials: Presented, error: type[OperationError]) -> None:
     with pytest.raises(error) as caught:
-        await identify(credentials, Door())
+        await identify(credentials, Door(), "192.0.2.1")
     assert caught.value.contract_name == error.__name__
     assert "wrong" not in str(caught.value).replace("got a wrong one", "")
     assert OTHER_TOKEN not in str(caught.value)
@@ -261,7 +262,7 @@ async def test_everything_else_is_refused(credentials: Presented, error: type[Op
 )
 async def test_switched_off_nobody_is_asked(credentials: Presented) -> None:
     door = Door(enabled=False)
-    assert str(await identify(credentials, door)) == "-"
+    assert str(await identify(credentials, door, "192.0.2.1")) == "-"
     assert door.asked == 0
 
 

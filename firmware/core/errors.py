@@ -17,6 +17,8 @@ class OperationError(Exception):
     """An operation was refused. The contract's error class is `contract_name`, its HTTP status `status`."""
 
     status: ClassVar[int] = 400
+    retry_after_s: int | None = None
+    """After how many seconds it is worth another try, where that is known."""
 
     @property
     def contract_name(self) -> str:
@@ -38,6 +40,16 @@ class ForbiddenError(OperationError):
     """Credentials were presented and are wrong."""
 
     status = 403
+
+
+class TooManyAttemptsError(OperationError):
+    """Too many wrong credentials came from there; right ones are not looked at either for *retry_after_s*."""
+
+    status = 429
+
+    def __init__(self, text: str, retry_after_s: int) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
 
 
 class UnavailableError(OperationError):

@@ -16,9 +16,11 @@ from typing import Final, NamedTuple
 
 import trio
 
-from firmware.core.errors import ForbiddenError, SetupError
+from firmware.core.errors import ForbiddenError, SetupError, TooManyAttemptsError
 from firmware.core.files import Observed, observe
+from firmware.subsystems.auth.guessing import GuessingLimits
 from firmware.subsystems.auth.hashing import Hasher, PasswordHasher, StoredHash, decoy
+from firmware.subsystems.auth.networks import LOCAL, network_of
 from firmware.subsystems.auth.password_file import PasswordFile
 from firmware.subsystems.auth.sessions import SessionInfo, SessionStore, effective_lifetime_s
 from firmware.subsystems.auth.totp import TotpSecret, split_code
@@ -90,7 +92,9 @@ class AuthService:
         self._options = options
         self._fallback = fallback or PasswordFile.empty()
         self._hasher = hasher or PasswordHasher()
+        self._clock = clock
         self._wall_clock = wall_clock
+        self._guessing = GuessingLimits()
         self._sessions = SessionStore(clock)
         self._verified = VerifiedCache(clock)
         self._decoy = decoy()
@@ -124,22 +128,26 @@ class AuthService:
         if material.complaints:
             raise SetupError("; ".join(material.complaints))
 
-    async def login(self, user: str, passwd: str, expire_s: int = 0) -> str | None:
+    async def login(self, user: str, passwd: str, expire_s: int = 0, *, client: str = LOCAL) -> str | None:
         """Check the credentials and open a session; return its token, or None if authentication is off.
 
-        *expire_s* is the requested lifetime (0 = as long as the configuration allows). Raises ForbiddenError.
+        *expire_s* is the requested lifetime (0 = as long as the configuration allows), *client* the address
+        of whoever asks. Raises ForbiddenError, and TooManyAttemptsError as `check_password`.
         """
         if not self.enabled:
             await trio.lowlevel.checkpoint()
             return None
-        return (await self.open_session(user, passwd, expire_s))[1]
+        return (await self.open_session(user, passwd, expire_s, client=client))[1]
 
-    async def open_session(self, user: str, passwd: str, expire_s: int = 0) -> tuple[SessionInfo, str]:
+    async def open_session(
+        self, user: str, passwd: str, expire_s: int = 0, *, client: str = LOCAL
+    ) -> tuple[SessionInfo, str]:
         """Check the credentials and open a session; return what may be shown of it, and its token.
 
-        While authentication is off it is anybody's. Raises ForbiddenError.
+        While authentication is off it is anybody's. Raises ForbiddenError, and TooManyAttemptsError as
+        `check_password`.
         """
-        if not await self.check_password(user, passwd):
+        if not await self.check_password(user, passwd, client=client):
             raise ForbiddenError("expected a valid user, password and code, got a wrong one - at login")
         lifetime_s = effective_lifetime_s(expire_s, self._options.expire_s)
         logger.info(
@@ -150,15 +158,19 @@ class AuthService:
         assert info is not None, "a session outlives its opening"
         return info, token
 
-    async def check_password(self, user: str, passwd: str) -> bool:
+    async def check_password(self, user: str, passwd: str, *, client: str = LOCAL) -> bool:
         """Return whether *passwd* (with the code appended if the second factor is on) is *user*'s.
 
         A wrong user, a wrong password and a wrong code take the same time: the same hashes are computed.
+        *client* is the address of whoever asks. Raises TooManyAttemptsError, without looking at the
+        password, if too many wrong ones came from its network.
         """
         if not self.enabled:
             await trio.lowlevel.checkpoint()
             return True
         material = await self._refresh()
+        network = network_of(client)
+        self._require_patience(user, network)
         code_fits = True
         if material.totp is not None:
             passwd, code = split_code(passwd)
@@ -168,7 +180,7 @@ class AuthService:
         if account is not None and self._verified.contains(material.generation, user, passwd):
             accepted = True
         else:
-            accepted = await self._verify(material, user, account, passwd)
+            accepted = await self._verify(material, user, account, passwd, network)
         self._count(material, user, accepted=accepted)
         return accepted
 
@@ -249,8 +261,18 @@ class AuthService:
             "verifications": self._verifications,
             "verifications_waiting": self._hash_gate.statistics().tasks_waiting,
             **{f"cache_{name}": value for name, value in self._verified.statistics().items()},
+            **self._guessing.statistics(),
             **self._sessions.statistics(),
         }
+
+    def _require_patience(self, user: str, network: str) -> None:
+        wait_s = self._guessing.wait_s(user, network, self._clock())
+        if wait_s > 0:
+            self._guessing.refused()
+            raise TooManyAttemptsError(
+                f"expected fewer wrong passwords from {network}, got too many; try again in {wait_s} s",
+                wait_s,
+            )
 
     def _count(self, material: _Material, user: str, *, accepted: bool) -> None:
         if accepted:
@@ -262,14 +284,19 @@ class AuthService:
         logger.warning("Refused the credentials of %s", name)
 
     async def _verify(
-        self, material: _Material, user: str, account: StoredHash | None, password: str
+        self, material: _Material, user: str, account: StoredHash | None, password: str, network: str
     ) -> bool:
         async with self._hash_gate:
-            # Whoever was ahead in the queue may have brought the same credentials.
+            # Whoever was ahead in the queue may have used up what was left, so a burst of guesses gets no
+            # more of them verified than a row of them does.
+            self._require_patience(user, network)
+            # Or may have brought the same credentials.
             if account is not None and self._verified.contains(material.generation, user, password):
                 return True
             rehearsed = tuple(material.accounts.cost_classes().values()) or (self._decoy,)
             self._verifications += 1
+            # Before the outcome: who leaves in the meantime has had the work done all the same.
+            self._guessing.begin(user, network, self._clock())
             accepted = await trio.to_thread.run_sync(
                 _verify_at_constant_cost,
                 self._hasher,
@@ -280,8 +307,9 @@ class AuthService:
                 abandon_on_cancel=True,
                 limiter=self._hash_threads,
             )
-        if accepted:
-            self._verified.remember(material.generation, user, password)
+            if accepted:
+                self._guessing.succeeded(user, network, self._clock())
+                self._verified.remember(material.generation, user, password)
         return accepted
 
     async def _refresh(self) -> _Material:
