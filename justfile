@@ -69,10 +69,10 @@ _test-modules: sanitize
     {{ bin }}/python -m tools.api_fuzz
     {{ bin }}/coverage run -m pytest -q -m browser hil
 
-# The other half: guests, other people's clients, and the rig. A third part at the same time would keep two
-# cores so busy that tests which wait for other processes fail.
+# The other half: guests, other people's clients, and the rig's fast selection. A third part at the same time
+# would keep two cores so busy that tests which wait for other processes fail.
 _test-machines:
-    {{ bin }}/coverage run -m pytest -q -m "not browser" board-tests hil
+    {{ bin }}/coverage run -m pytest -q -m "not browser and not (qemu and slow)" board-tests hil
     PYTHONPATH=hil {{ bin }}/python -m rig run -q --coverage -m "not slow" hil/kernel board-tests
 
 [doc("The fast tests of the drivers inside the rig, whose kernel plays the hardware; ARGS go to pytest")]
@@ -80,7 +80,7 @@ _test-machines:
 rig *ARGS:
     PYTHONPATH=hil {{ bin }}/python -m rig run -q -m "not slow" "$@"
 
-[doc("All of the rig: every test of the drivers, the board suite, and the whole appliance from outside")]
+[doc("All of the rig: every test of the drivers, the board suite, the whole appliance from outside, the rig itself")]
 [group("check")]
 rig-all: console
     PYTHONPATH=hil {{ bin }}/python -m rig run -q hil/kernel board-tests

@@ -1,6 +1,7 @@
 /** Joins the keyboard to an element: its key events go to the target while it has the focus. */
 
 import type { Keyboard, ModifierState } from "./keyboard";
+import { whenLeft } from "./leaving";
 
 export function modifiersOf(event: KeyboardEvent | MouseEvent): ModifierState {
   return {
@@ -51,17 +52,7 @@ export function attachKeyboard(element: HTMLElement, keyboard: Keyboard): () => 
   element.addEventListener("keydown", onKey, { signal });
   element.addEventListener("keyup", onKey, { signal });
   element.addEventListener("blur", release, { signal });
-  window.addEventListener("blur", release, { signal });
-  window.addEventListener("pagehide", release, { signal });
-  document.addEventListener(
-    "visibilitychange",
-    () => {
-      if (document.visibilityState === "hidden") {
-        release();
-      }
-    },
-    { signal },
-  );
+  whenLeft(release, signal);
   return () => {
     listening.abort();
     release();

@@ -1,6 +1,7 @@
 /** Joins the mouse to the element that shows the picture: pointer events, wheel, pointer lock. */
 
 import type { Point, Rect } from "./geometry";
+import { whenLeft } from "./leaving";
 import type { Mouse } from "./mouse";
 import { sensitivity, wheelReversed, wheelSpeed } from "./pointer_settings";
 import { TouchInput } from "./touch_dom";
@@ -117,17 +118,7 @@ export function attachMouse(element: HTMLElement, mouse: Mouse, surface: MouseSu
     },
     { signal },
   );
-  window.addEventListener("blur", release, { signal });
-  window.addEventListener("pagehide", release, { signal });
-  document.addEventListener(
-    "visibilitychange",
-    () => {
-      if (document.visibilityState === "hidden") {
-        release();
-      }
-    },
-    { signal },
-  );
+  whenLeft(release, signal);
   return () => {
     listening.abort();
     if (isLocked()) {

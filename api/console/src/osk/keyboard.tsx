@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { keyLabel } from "../hid/chord";
 import { MODIFIER_KEYS } from "../hid/keys";
+import { whenLeft } from "../hid/leaving";
 import { call } from "../net/api";
 import { text } from "../text";
 import { useSession } from "../ui/context";
@@ -55,17 +56,7 @@ function useKeys(): OnScreenKeys {
     const listening = new AbortController();
     const { signal } = listening;
     const release = (): void => keys.releaseAll();
-    window.addEventListener("blur", release, { signal });
-    window.addEventListener("pagehide", release, { signal });
-    document.addEventListener(
-      "visibilitychange",
-      () => {
-        if (document.visibilityState === "hidden") {
-          release();
-        }
-      },
-      { signal },
-    );
+    whenLeft(release, signal);
     const unfollow = session.control.status.subscribe(({ phase }) => {
       if (phase !== "online") {
         keys.forget();

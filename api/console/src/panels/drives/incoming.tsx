@@ -5,7 +5,8 @@ import type { MsdState } from "../../state/types/msd";
 import { text } from "../../text";
 import { bytes, duration } from "../../text/units";
 import { useSession } from "../../ui/context";
-import { Button, Field, Progress, Row, Section, Toggle } from "../../ui/kit";
+import { Button, Progress, Row, Section, Toggle } from "../../ui/kit";
+import { TextField } from "../../ui/text_field";
 import { makeJobs } from "./jobs";
 import { makeUploads, type Transfer } from "./uploads";
 
@@ -123,31 +124,22 @@ export function Fetch() {
           void fetchIt();
         }}
       >
-        <Field id="fetch-url" label={words.address}>
-          {(props) => (
-            <input
-              id={props.id}
-              data-testid={props.id}
-              type="url"
-              placeholder="https://"
-              required
-              value={url}
-              onInput={(event) => setUrl(event.currentTarget.value)}
-            />
-          )}
-        </Field>
-        <Field id="fetch-sha256" label={words.digest} hint={words.digestHint}>
-          {(props) => (
-            <input
-              id={props.id}
-              data-testid={props.id}
-              aria-describedby={props.describedBy}
-              spellcheck={false}
-              value={sha256}
-              onInput={(event) => setSha256(event.currentTarget.value)}
-            />
-          )}
-        </Field>
+        <TextField
+          id="fetch-url"
+          label={words.address}
+          type="url"
+          placeholder="https://"
+          required
+          value={url}
+          onText={setUrl}
+        />
+        <TextField
+          id="fetch-sha256"
+          label={words.digest}
+          hint={words.digestHint}
+          value={sha256}
+          onText={setSha256}
+        />
         <Toggle id="fetch-insecure" label={words.insecure} on={insecure} onChange={setInsecure} />
         <Row>
           <button type="submit" id="fetch-start" data-testid="fetch-start" class="tool primary">

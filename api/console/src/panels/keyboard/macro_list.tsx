@@ -5,8 +5,9 @@ import { formatSteps, type Macro, MacroError } from "../../macros/macro";
 import { makeMacros } from "../../macros/macros";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
-import { Button, Empty, Field, Progress, Row, Section, Slider } from "../../ui/kit";
+import { Button, Empty, Progress, Row, Section, Slider } from "../../ui/kit";
 import { saveAs } from "../../ui/save";
+import { TextArea, TextField } from "../../ui/text_field";
 
 function capitalized(sentence: string): string {
   return sentence.charAt(0).toUpperCase() + sentence.slice(1);
@@ -39,29 +40,16 @@ function Editor({ macro, onDone }: { macro: Macro; onDone: () => void }) {
   };
   return (
     <>
-      <Field id="macro-name" label={words.name}>
-        {(props) => (
-          <input
-            id={props.id}
-            data-testid={props.id}
-            value={name}
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        )}
-      </Field>
-      <Field id="macro-text" label={words.stepsLabel} error={failure}>
-        {(props) => (
-          <textarea
-            id={props.id}
-            data-testid={props.id}
-            aria-describedby={props.describedBy}
-            rows={10}
-            spellcheck={false}
-            value={lines}
-            onInput={(event) => setLines(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextField id="macro-name" label={words.name} value={name} onText={setName} />
+      <TextArea
+        id="macro-text"
+        label={words.stepsLabel}
+        error={failure}
+        rows={10}
+
+        value={lines}
+        onText={setLines}
+      />
       <Row>
         <Button onPress={onDone}>{words.cancel}</Button>
         <Button id="macro-save" primary onPress={save}>

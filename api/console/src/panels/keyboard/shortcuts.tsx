@@ -8,6 +8,7 @@ import { makeMacros } from "../../macros/macros";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
 import { Button, Empty, Field, Row, Section } from "../../ui/kit";
+import { TextField } from "../../ui/text_field";
 
 const COMMON = [
   ["ControlLeft", "AltLeft", "Delete"],
@@ -196,16 +197,7 @@ function Own() {
           />
         )}
       </Field>
-      <Field id="shortcut-name" label={words.name}>
-        {(props) => (
-          <input
-            id={props.id}
-            data-testid={props.id}
-            value={name}
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextField id="shortcut-name" label={words.name} value={name} onText={setName} />
       <Row>
         {edited !== null && <Button onPress={() => fill(null)}>{words.cancel}</Button>}
         <Button id="shortcut-add" primary off={keys.length === 0} onPress={save}>

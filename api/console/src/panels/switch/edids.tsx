@@ -6,6 +6,7 @@ import type { SwitchEdid, SwitchState } from "../../state/types/switch";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
 import { Button, Field, Row, Section } from "../../ui/kit";
+import { TextArea, TextField } from "../../ui/text_field";
 import { hexOfFile } from "../../edid/edid_file";
 import { edidNames } from "./words";
 
@@ -81,29 +82,16 @@ export function Edids({ state }: { state: SwitchState }) {
           />
         ))}
       </ul>
-      <Field id="switch-edid-new-name" label={words.newEdidName}>
-        {(props) => (
-          <input
-            id={props.id}
-            data-testid={props.id}
-            value={name}
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        )}
-      </Field>
-      <Field id="switch-edid-new-data" label={words.newEdidData} hint={words.newEdidHint}>
-        {(props) => (
-          <textarea
-            id={props.id}
-            data-testid={props.id}
-            aria-describedby={props.describedBy}
-            rows={3}
-            spellcheck={false}
-            value={data}
-            onInput={(event) => setData(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextField id="switch-edid-new-name" label={words.newEdidName} value={name} onText={setName} />
+      <TextArea
+        id="switch-edid-new-data"
+        label={words.newEdidData}
+        hint={words.newEdidHint}
+        rows={3}
+
+        value={data}
+        onText={setData}
+      />
       <Row>
         <label class="tool">
           {words.fromFile}

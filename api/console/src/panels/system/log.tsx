@@ -8,8 +8,9 @@ import { endpoint } from "../../net/urls";
 import { text } from "../../text";
 import { actionFailure } from "../../text/failures";
 import { useSession } from "../../ui/context";
-import { Button, Field, Row, Section, Toggle } from "../../ui/kit";
+import { Button, Row, Section, Toggle } from "../../ui/kit";
 import { saveAs, stamp } from "../../ui/save";
+import { TextField } from "../../ui/text_field";
 import { LINES_KEPT, LogLines, matching } from "./log_lines";
 
 /** As far back as people look first. */
@@ -82,17 +83,7 @@ export default function LogPage() {
   });
   return (
     <Section title={words.log}>
-      <Field id="log-filter" label={words.filter}>
-        {(props) => (
-          <input
-            id={props.id}
-            data-testid={props.id}
-            type="search"
-            value={wanted}
-            onInput={(event) => setWanted(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextField id="log-filter" label={words.filter} type="search" value={wanted} onText={setWanted} />
       <Row>
         <Toggle
           id="log-pause"

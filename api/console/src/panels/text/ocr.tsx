@@ -5,7 +5,8 @@ import { getText } from "../../net/api";
 import { preference } from "../../state/preferences";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
-import { Button, Empty, Field, Row, Section, Toggle } from "../../ui/kit";
+import { Button, Empty, Row, Section, Toggle } from "../../ui/kit";
+import { TextArea } from "../../ui/text_field";
 import { draft } from "./draft";
 import type { Edges } from "./region";
 import { Selector, selecting } from "./selector";
@@ -90,19 +91,15 @@ export function Ocr() {
       {busy && <p role="status">{words.reading}</p>}
       {found !== null && (
         <>
-          <Field id="ocr-result" label={words.result}>
-            {(props) => (
-              <textarea
-                id={props.id}
-                data-testid={props.id}
-                rows={8}
-                spellcheck={false}
-                placeholder={words.nothing}
-                value={found}
-                onInput={(event) => setFound(event.currentTarget.value)}
-              />
-            )}
-          </Field>
+          <TextArea
+            id="ocr-result"
+            label={words.result}
+            rows={8}
+
+            placeholder={words.nothing}
+            value={found}
+            onText={setFound}
+          />
           <Row>
             {typeof navigator.clipboard?.writeText === "function" && (
               <Button

@@ -5,7 +5,8 @@ import { callWithText } from "../../net/api";
 import { asNumber, preference } from "../../state/preferences";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
-import { Button, Choice, Field, Progress, Row, Section, Slider, Toggle } from "../../ui/kit";
+import { Button, Choice, Progress, Row, Section, Slider, Toggle } from "../../ui/kit";
+import { TextArea } from "../../ui/text_field";
 import { draft } from "./draft";
 import { makeTyping } from "./typing";
 
@@ -120,21 +121,15 @@ export function Paste() {
   };
   return (
     <Section title={words.title} id="paste">
-      <Field id="paste-text" label={words.text} error={complaint}>
-        {(props) => (
-          <textarea
-            id={props.id}
-            data-testid={props.id}
-            aria-describedby={props.describedBy}
-            class={hidden ? "secret" : ""}
-            rows={6}
-            spellcheck={false}
-            autocomplete="off"
-            value={draft.value}
-            onInput={(event) => change(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextArea
+        id="paste-text"
+        label={words.text}
+        error={complaint}
+        class={hidden ? "secret" : ""}
+        rows={6}
+        value={draft.value}
+        onText={change}
+      />
       <Toggle id="paste-hidden" label={words.hidden} on={hidden} onChange={setHidden} />
       <Choice
         id="paste-keymap"

@@ -5,7 +5,8 @@ import { hexOfFile } from "../../edid/edid_file";
 import { call } from "../../net/api";
 import { text } from "../../text";
 import { useSession } from "../../ui/context";
-import { Button, Empty, Field, Loading, Row, Section } from "../../ui/kit";
+import { Button, Empty, Loading, Row, Section } from "../../ui/kit";
+import { TextArea } from "../../ui/text_field";
 
 interface Edid {
   data: string;
@@ -54,19 +55,15 @@ export function EdidSection() {
         {words.edidTold(edid.parsed?.monitor_name ?? words.edidUnnamed, width, height)}
         {edid.applied ? "" : ` ${words.edidLater}`}
       </p>
-      <Field id="edid-data" label={words.edidData} hint={words.edidHint}>
-        {(props) => (
-          <textarea
-            id={props.id}
-            data-testid={props.id}
-            aria-describedby={props.describedBy}
-            rows={4}
-            spellcheck={false}
-            value={data}
-            onInput={(event) => setData(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextArea
+        id="edid-data"
+        label={words.edidData}
+        hint={words.edidHint}
+        rows={4}
+
+        value={data}
+        onText={setData}
+      />
       <Row>
         <label class="tool">
           {words.edidFile}
