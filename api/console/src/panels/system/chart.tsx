@@ -9,6 +9,14 @@ const HEIGHT_PX = 120;
 /** At least so much is shown, however young the page is. */
 const SHOWN_S = 300;
 
+/** Room for a time of day in any language. */
+const TIME_SPACE_PX = 72;
+
+function timeOfDay(seconds: number): string {
+  const time = new Date(seconds * 1_000);
+  return time.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+}
+
 interface ChartProps {
   id: string;
   /** What is shown and how it went, for those who do not see it. */
@@ -53,7 +61,10 @@ export function Chart({ id, words, times, values, version, max }: ChartProps) {
         cursor: { show: false },
         scales: { y: { range: (_plot, _least, most) => [0, max ?? Math.max(1, most * 1.1)] } },
         series: [{}, { stroke: line, width: 2 }],
-        axes: [axis, { ...axis, size: 40 }],
+        axes: [
+          { ...axis, space: TIME_SPACE_PX, values: (_plot, splits) => splits.map(timeOfDay) },
+          { ...axis, size: 40 },
+        ],
       },
       [[], []],
       element,
