@@ -67,6 +67,7 @@ _test-modules: sanitize
     cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
     {{ bin }}/coverage run -m pytest -q drivers firmware api
     {{ bin }}/python -m tools.api_fuzz
+    {{ bin }}/python -m tools.fuzz --seconds 2
     {{ bin }}/coverage run -m pytest -q -m browser hil
 
 # The other half: guests, other people's clients, and the rig's fast selection. A third part at the same time
@@ -95,6 +96,11 @@ rig-shell:
 [group("check")]
 fuzz-api *ARGS:
     {{ bin }}/python -m tools.api_fuzz "$@"
+
+[doc("Coverage-guided fuzzing of every parser, a minute for each; ARGS go to it, such as --seconds 600 edid")]
+[group("check")]
+fuzz *ARGS:
+    {{ bin }}/python -m tools.fuzz "$@"
 
 [doc("Only the quick tests: no guest, no browser, nothing slow")]
 [group("check")]
