@@ -25,6 +25,7 @@ from firmware.boards.board import Board
 from firmware.core.errors import SetupError
 from firmware.core.supervise import SupervisedTask, Supervisor, TaskPhase
 from firmware.liveness import heartbeats_check, threads_check
+from firmware.loop_guard import guard_loop
 from firmware.selfcheck import self_check
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.auth.service import AuthService
@@ -78,6 +79,7 @@ class Appliance:
     demo_password: bool
     service_manager: ServiceManager
     hardware_watchdog: Path | None = None
+    stall_limit_s: float = 0.0
 
     @property
     def subsystems(self) -> Mapping[str, SupervisedTask]:
@@ -120,8 +122,10 @@ class Appliance:
 async def serve_until_signal(appliance: Appliance, listeners: Listeners) -> None:
     """Open the tree and close it in order when a signal asks for it; a second one changes nothing.
 
-    SIGHUP is the end of the terminal or of the session that started us: an end like any other.
+    SIGHUP is the end of the terminal or of the session that started us: an end like any other. All the while
+    the loop is guarded; where nobody would start us again a hung process is only described.
     """
+    watched = appliance.service_manager.watchdog_timeout_s is not None
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         stop = trio.Event()
         async with trio.open_nursery() as listening:
@@ -137,6 +141,8 @@ async def serve_until_signal(appliance: Appliance, listeners: Listeners) -> None
             async with trio.open_nursery() as tree:
                 tree.start_soon(run_tree, appliance, listeners, stop)
                 listening.start_soon(stop_on_signal)
+                if appliance.stall_limit_s:
+                    listening.start_soon(partial(guard_loop, appliance.stall_limit_s, end_process=watched))
             listening.cancel_scope.cancel()
 
 

@@ -305,4 +305,5 @@ async def compose(
         demo_password=demo_password,
         service_manager=ServiceManager.from_environment(),
         hardware_watchdog=settings.farhand.watchdog.device,
+        stall_limit_s=settings.farhand.watchdog.stall,
     )

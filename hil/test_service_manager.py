@@ -67,6 +67,50 @@ def test_it_is_told_of_readiness_of_life_and_of_the_end(
     manager.next_with("STOPPING=1")
 
 
+HANG_ON_SIGNAL = """
+import signal
+import time
+
+def hang_here(*_):
+    while True:
+        time.sleep(1)
+
+signal.signal(signal.SIGUSR1, hang_here)
+"""
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_when_it_hangs_its_stacks_are_told_and_it_ends_for_somebody_who_restarts_it(
+    tmp_path: Path,
+    manager: Manager,
+    start_appliance: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    watched: bool,
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(HANG_ON_SIGNAL)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    if not watched:
+        monkeypatch.delenv("WATCHDOG_USEC")
+    config = tmp_path / "appliance0" / "config"
+    config.mkdir(parents=True)
+    (config / "override.yaml").write_text("farhand: {watchdog: {stall: 2}}\n")
+    appliance = start_appliance("--board", "emulated", "--http", "127.0.0.1:0", "--https", "")
+    manager.next_with("READY=1")
+    appliance.process.send_signal(signal.SIGUSR1)
+    if watched:
+        assert appliance.process.wait(DEADLINE_S) == 1
+    end = time.monotonic() + DEADLINE_S
+    while not any("hang_here" in line for line in appliance.output):
+        assert time.monotonic() < end, f"expected its stacks, got {appliance.output}"
+        time.sleep(0.05)
+    assert any("Timeout" in line for line in appliance.output)
+    if not watched:
+        assert appliance.process.poll() is None
+        appliance.process.kill()
+        appliance.process.wait()
+
+
 def test_in_the_journal_it_writes_no_times_and_reads_its_log_from_there(tmp_path: Path) -> None:
     """As under systemd: its output is named in JOURNAL_STREAM, and journalctl is in the path."""
     journalctl = tmp_path / "bin/journalctl"

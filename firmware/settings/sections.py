@@ -27,6 +27,7 @@ from firmware.core.config.kinds import (
     Seconds,
     integer,
     is_empty,
+    number,
     text_of,
 )
 from firmware.core.config.section import Notes, Section
@@ -270,10 +271,14 @@ class VideoConfig(Section, frozen=True):
 
 
 class WatchdogConfig(Section, frozen=True):
-    """`farhand/watchdog`: a hardware watchdog that nobody else feeds; systemd's own needs nothing here."""
+    """`farhand/watchdog`: what is done about an appliance that hangs; nothing is needed for systemd's."""
+
+    stall: Annotated[float, number(0, 600)] = 6.0
+    """After how many seconds in which nothing goes on at all the stacks of all threads are logged, and the
+    process ends if a service manager watches it; 0 = never."""
 
     device: OptionalPath = None
-    """The watchdog's node, such as /dev/watchdog0; None = none of ours."""
+    """The node of a hardware watchdog that nobody else feeds, such as /dev/watchdog0; None = none of ours."""
 
 
 class EmulatedConfig(Section, frozen=True):

@@ -256,6 +256,7 @@ OURS = {
     "farhand/video/device": "",
     "farhand/video/edid": "@/tc358743-edid.hex",
     "farhand/watchdog/device": "",
+    "farhand/watchdog/stall": 6.0,
     "farhand/emulated/hid_trace": "",
     "farhand/emulated/motion": False,
     "farhand/emulated/switch_units": 0,
