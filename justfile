@@ -65,7 +65,7 @@ test: lint console
 # One of the two halves of `test`, side by side: what runs within one process, the fuzzer, and the browser.
 _test-modules: sanitize
     cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
-    {{ bin }}/coverage run -m pytest -q drivers firmware api
+    {{ bin }}/coverage run -m pytest -q drivers firmware api tools
     {{ bin }}/python -m tools.api_fuzz
     {{ bin }}/python -m tools.fuzz --seconds 2
     {{ bin }}/coverage run -m pytest -q -m browser hil
@@ -101,6 +101,11 @@ fuzz-api *ARGS:
 [group("check")]
 fuzz *ARGS:
     {{ bin }}/python -m tools.fuzz "$@"
+
+[doc("Mixed load for MINUTES, with restarts of drivers and cut connections; fails if anything grows")]
+[group("check")]
+soak *MINUTES: console
+    {{ bin }}/python -m tools.soak "$@"
 
 [doc("Only the quick tests: no guest, no browser, nothing slow")]
 [group("check")]

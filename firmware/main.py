@@ -59,6 +59,7 @@ from firmware.core.lock import state_directory
 from firmware.core.log_ring import LogRing
 from firmware.core.supervise import Supervisor, leaves
 from firmware.core.version import farhand_version
+from firmware.process import process_statistics
 from firmware.settings import LoadedSettings, load
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.hid.keymap_files import Keymaps
@@ -221,6 +222,7 @@ async def compose(
             "sessions": sessions.statistics(),
             "events": hub.statistics(),
             "front": asdict(server.statistics()),
+            "process": process_statistics(),
         }
 
     redfish = make_redfish_handles(
