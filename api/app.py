@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast, override
 
-import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Response, Websocket, request, websocket
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from api.audit import actor_of, record_call, recorded_session
 from api.body_limits import BodyLimits
 from api.credentials import TOKEN_COOKIE, Identity, identify, presented
 from api.errors import answer_to, framework_answer, refusal
 from api.headers import add_security_headers
+from api.leased import leased
 from api.params import Param
 from api.redfish.dress import dress
 from api.routing import Access, Call, Route, client_address, error_envelope, refused_envelope
@@ -29,10 +31,14 @@ from api.server import FrontApp, is_disconnect
 from api.server.body import FrontRequest
 from api.ws.hub import Hub
 from api.ws.media import MediaSockets
+from api.ws.rights import TO_OPEN
 from api.ws.session import ControlSession
-from firmware.core.errors import OperationError, ValidatorError
+from firmware.core.errors import ForbiddenError, OperationError, ValidatorError
 from firmware.core.supervise import describe
 from firmware.core.validators import valid_bool
+from firmware.subsystems.audit.service import AuditService
+from firmware.subsystems.auth.leases import Claim
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.info.service import InfoService
@@ -54,6 +60,7 @@ class Front:
     """The handles that the application itself needs; routes bring their own."""
 
     auth: AuthService
+    audit: AuditService
     hid: HidService
     sessions: SessionsService
     info: InfoService
@@ -111,14 +118,48 @@ class Application(FrontApp):
             identity = await self._caller(route.access)
         except OperationError as exc:
             return refusal(exc, route.access, request.path)
+        call = Call(cast("FrontRequest", request), route.params, identity.user)
+        status: int | None = None
         try:
-            return await route.handler(Call(cast("FrontRequest", request), route.params, identity.user))
+            answer = await self._permitted(route, identity, call, what)
+            status = answer.status_code
+            return answer
+        finally:
+            # Also of a client that did not wait for the answer.
+            record_call(self._front.audit, route, call, actor_of(identity, call.client), status)
+
+    async def _permitted(self, route: Route, identity: Identity, call: Call, what: str) -> Response:
+        """Answer *call* if its user may, and as long as that is so."""
+        if route.needs is None:
+            return await self._answer(route, call, what)
+        try:
+            self._require(route.needs, identity)
+        except OperationError as exc:
+            return refusal(exc, route.access, request.path)
+        auth = self._front.auth
+        claim = Claim(identity.user, frozenset({route.needs}), identity.token)
+        with auth.lease(claim) as lease:
+            answer = leased(await self._answer(route, call, what), auth, claim)
+        if not lease.cancelled_caught:
+            return answer
+        # The claim ended first. An answer that was begun is cut short by the server, whatever is returned.
+        logger.info("%s was cut short: its user logged out or may not do it any more", what)
+        lost = ForbiddenError("expected a login and rights that last, got ones that have ended meanwhile")
+        return refusal(lost, route.access, request.path)
+
+    async def _answer(self, route: Route, call: Call, what: str) -> Response:
+        try:
+            return await route.handler(call)
         except Exception as exc:
             if is_disconnect(exc):
                 raise  # nobody is left to answer, and it is no bug of ours
             if cast("FrontRequest", request).answer_begun:
                 logger.warning("%s was cut short: %s", what, describe(exc))
             return answer_to(exc, what)
+
+    def _require(self, needed: Capability, identity: Identity) -> None:
+        if needed not in self._front.auth.capabilities(identity.user):
+            raise ForbiddenError(f"expected a user who may {needed}, got {identity.user}, who may not")
 
     def _framework_answer(self, error: HTTPException) -> Response:
         if isinstance(error, MethodNotAllowed):
@@ -144,10 +185,17 @@ class Application(FrontApp):
         except OperationError as exc:
             return refused_envelope(exc)
         socket = await _accepted()
-        async with self._while_logged_in(identity):
-            with self._held(identity), front.sessions.opened(stream=stream):
-                front.info.request_refresh()
-                await ControlSession(socket, front.hub, front.hid, legacy=legacy).serve()
+        may = partial(self._may, identity.user)
+        with (
+            front.auth.lease(self._present_claim(identity)),
+            self._held(identity),
+            front.sessions.opened(stream=stream),
+        ):
+            front.info.request_refresh()
+            session = ControlSession(socket, front.hub, front.hid, legacy=legacy, may=may)
+            actor = actor_of(identity, client_address(websocket.scope))
+            with recorded_session(front.audit, actor, session.input_counts):
+                await session.serve()
         return None
 
     async def _media_socket(self) -> Response | None:
@@ -162,33 +210,30 @@ class Application(FrontApp):
         except ValidatorError as exc:
             return refused_envelope(exc)
         socket = await _accepted()
-        async with self._while_logged_in(identity):
-            await media.serve(socket, pure=pure)
+        with self._front.auth.lease(self._present_claim(identity)):
+            await media.serve(socket, may=partial(self._may, identity.user), pure=pure)
         return None
 
     def _held(self, identity: Identity) -> AbstractContextManager[None]:
         return nullcontext() if identity.token is None else self._front.auth.hold(identity.token)
 
-    @asynccontextmanager
-    async def _while_logged_in(self, identity: Identity) -> AsyncIterator[None]:
-        """Cancel what runs in it when the session ends that opened the socket; a password has no end."""
-        token = identity.token
-        if token is None:
-            yield
-            return
+    def _present_claim(self, identity: Identity) -> Claim:
+        """Return the claim of a socket: its login and all that its user may do now.
 
-        async def watch(scope: trio.CancelScope) -> None:
-            await self._front.auth.wait_ended(token)
-            scope.cancel()
+        So a loss of any right ends it, and with it releases what it holds pressed; the client comes back with
+        what is left.
+        """
+        may = self._front.auth.capabilities(identity.user) | {TO_OPEN}
+        return Claim(identity.user, may, identity.token)
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch, nursery.cancel_scope)
-            yield
-            nursery.cancel_scope.cancel()
+    def _may(self, user: str, capability: Capability) -> bool:
+        return capability in self._front.auth.capabilities(user)
 
     async def _socket_caller(self) -> Identity:
         credentials = presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE))
-        return await identify(credentials, self._front.auth, client_address(websocket.scope))
+        identity = await identify(credentials, self._front.auth, client_address(websocket.scope))
+        self._require(TO_OPEN, identity)
+        return identity
 
 
 async def _accepted() -> Websocket:

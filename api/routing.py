@@ -19,6 +19,7 @@ from api.headers import add_security_headers
 from api.params import Param
 from api.server.body import FrontRequest
 from firmware.core.errors import OperationError
+from firmware.subsystems.auth.rights import Capability
 
 
 class Access(enum.Enum):
@@ -36,12 +37,27 @@ class Access(enum.Enum):
     """The same, for a person's browser: without credentials it is sent to the login page."""
 
 
+class Traced(enum.Enum):
+    """What the audit trail keeps of a request."""
+
+    ACT = "act"
+    """Who called it, when, with which parameters, and what came of it."""
+    INPUT = "input"
+    """How often, and nothing of what was sent: it is what somebody types."""
+    NOTHING = "nothing"
+
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
 class Call:
     """One request on its way to a handler: its declared parameters, its body, who is calling."""
 
-    def __init__(self, request: FrontRequest, params: tuple[Param[Any], ...], user: str | None) -> None:
+    def __init__(self, request: FrontRequest, params: tuple[Param[Any], ...], user: str) -> None:
         self.request = request
         self.user = user
+        self.noted: dict[str, object] = {}
+        """What the audit trail is to have besides the parameters; never text that was typed, nor a secret."""
         self._params = params
 
     def __getitem__[T](self, param: Param[T]) -> T:
@@ -49,6 +65,11 @@ class Call:
         if param not in self._params:
             raise LookupError(f"expected a parameter that the route declares, got {param.name}")
         return param.read(self.request.args)
+
+    def given(self) -> dict[str, str]:
+        """Return the text of all declared parameters that are in the request."""
+        found = ((param.name, self.request.args.get(param.name)) for param in self._params)
+        return {name: text for name, text in found if text is not None}
 
     def has(self, param: Param[Any]) -> bool:
         """Return whether a parameter was given, and not as one of those for which empty means absent."""
@@ -139,6 +160,8 @@ class Route:
     method: str
     path: str
     access: Access
+    needs: Capability | None
+    """What its caller must be allowed to do; None = any caller whom `access` lets in."""
     handler: Handler
     params: tuple[Param[Any], ...] = ()
     summary: str = ""
@@ -148,8 +171,17 @@ class Route:
     body: Body | None = None
     errors: tuple[type[OperationError], ...] = ()
     """The refusals of its subsystem, by class; their statuses are theirs."""
+    traced: Traced | None = None
+    """What the audit trail keeps; None = of what changes something the act, of the rest nothing."""
     described: bool = True
     """Whether the description of the API shows it; files of the console are no part of the API."""
+
+
+def traced(route: Route) -> Traced:
+    """Return what the audit trail keeps of *route*."""
+    if route.traced is not None:
+        return route.traced
+    return Traced.NOTHING if route.method in SAFE_METHODS else Traced.ACT
 
 
 def envelope(result: Mapping[str, object] | msgspec.Struct | None = None) -> Response:

@@ -28,6 +28,7 @@ from firmware.liveness import heartbeats_check, threads_check
 from firmware.loop_guard import guard_loop
 from firmware.selfcheck import self_check
 from firmware.subsystems.atx.service import AtxService
+from firmware.subsystems.audit.service import AuditService
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.boot.service import BootService
 from firmware.subsystems.gpio.service import GpioService
@@ -57,6 +58,7 @@ class Appliance:
 
     board: Board
     supervisor: Supervisor
+    audit: AuditService
     auth: AuthService
     hid: HidService
     typist: Typist
@@ -85,6 +87,8 @@ class Appliance:
     def subsystems(self) -> Mapping[str, SupervisedTask]:
         """The tasks of the subsystems; adding one here is what adds a subsystem to the tree."""
         return {
+            "audit": self.audit.run,
+            "auth": self.auth.run,
             "hid": self.hid.run,
             "atx": self.atx.run,
             "boot": self.boot.run,

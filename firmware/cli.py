@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drivers.system.journal import is_journal
-from firmware import config_command, passwd_command
+from firmware import audit_command, config_command, passwd_command
 from firmware import main as composition
 from firmware.boards.data import board_names
 from firmware.compose.authentication import password_file_of
@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--board", choices=board_names(), help="the board that this is (default: as for run)")
     doctor.add_argument("--state", type=Path, metavar="DIR", help=f"state directory ({DEFAULT_STATE_DIR})")
     doctor.add_argument("--json", action="store_true", help="for programs")
-    for command in (run, config, doctor):
+    audit = audit_command.add_parser(commands)
+    for command in (run, config, doctor, audit):
         command.add_argument(
             "--config", type=Path, metavar="DIR", help=f"configuration directory ({DEFAULT_CONFIG_DIR})"
         )
@@ -108,6 +109,10 @@ def _carry_out(given: list[str]) -> int:
     if options.command == "doctor":
         patient = Patient(options.board, config_dir, options.state)
         return command_doctor(patient, sys.stdout, json=options.json)
+    if options.command == "audit":
+        return audit_command.command_verify(
+            options.files, config_dir, options.state, options.expect, sys.stdout
+        )
     # The journal has times of its own.
     in_journal = is_journal(STDERR, os.environ)
     logging.basicConfig(

@@ -18,6 +18,7 @@ from api.app import Application, Front
 from api.console import asset_root
 from api.redfish.service import redfish_routes
 from api.routes.atx import atx_routes
+from api.routes.audit import audit_routes
 from api.routes.auth import auth_routes
 from api.routes.console import console_routes
 from api.routes.gpio import gpio_routes
@@ -62,6 +63,8 @@ from firmware.core.version import farhand_version
 from firmware.process import process_statistics
 from firmware.settings import LoadedSettings, load
 from firmware.subsystems.atx.service import AtxService
+from firmware.subsystems.audit.service import AuditService
+from firmware.subsystems.audit.trail_files import DIRECTORY
 from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
@@ -146,8 +149,9 @@ async def compose(
     http = settings.farhand.http if options.http is None else listen_address("--http", options.http)
     https = settings.farhand.https if options.https is None else listen_address("--https", options.https)
     supervisor = Supervisor()
+    audit = AuditService(state_dir / DIRECTORY, version=farhand_version())
     auth, demo_password = await make_authentication(
-        loaded, board, [at for at in (http, https) if at is not None]
+        loaded, board, [at for at in (http, https) if at is not None], audit
     )
     hid = HidService(
         kvmd.hid,
@@ -207,6 +211,7 @@ async def compose(
     def statistics() -> Mapping[str, object]:
         return {
             "auth": auth.statistics(),
+            "audit": audit.statistics(),
             "hid": hid.statistics(),
             "gpio": gpio.statistics(),
             "typing": typist.statistics(),
@@ -238,6 +243,7 @@ async def compose(
     )
     routes: list[Route] = [
         *auth_routes(auth, allow_redirects=kvmd.auth.allow_redirects),
+        *audit_routes(audit),
         *info_routes(info),
         *log_routes(log),
         *hid_routes(hid, typist),
@@ -272,6 +278,7 @@ async def compose(
     application = Application(
         Front(
             auth=auth,
+            audit=audit,
             hid=hid,
             sessions=sessions,
             info=info,
@@ -285,6 +292,7 @@ async def compose(
     return Appliance(
         board=board,
         supervisor=supervisor,
+        audit=audit,
         auth=auth,
         hid=hid,
         typist=typist,

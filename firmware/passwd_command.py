@@ -140,8 +140,7 @@ class _Command:
                 raise _Refused(f"expected a user of the password file, got {user} - at {self._path}")
             remaining = present.without(user)
             save(self._path, remaining)
-        self._say(f"Removed {user} from {self._path}")
-        self._say("Sessions that are open stay open until they log out or the appliance restarts")
+        self._say(f"Removed {user} from {self._path}; sessions that are open end now")
         if not remaining.accounts:
             self._say("No account is left: nobody can log in, and the appliance will not start again")
 

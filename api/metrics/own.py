@@ -112,6 +112,7 @@ def front_metrics(
         ("websocket_upgrades", "WebSocket upgrades", front.websockets),
         ("credentials_accepted", "checks of credentials that passed", logins["accepted"]),
         ("credentials_refused", "checks of credentials that failed", logins["refused"]),
+        ("credentials_limited", "credentials not looked at after too many wrong ones", logins["limited"]),
     ):
         yield CounterMetricFamily(f"farhand_{name}", description, count)
     with_video = sessions["with_video"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from api.redfish.answers import Document
@@ -10,13 +11,17 @@ from api.redfish.handles import RedfishHandles
 from api.redfish.metadata import odata_type
 from api.redfish.resources import ROOT, Resource, collection, link
 from api.routing import Call
+from firmware.subsystems.auth.rights import Capability
 
 SERVICE: Final = f"{ROOT}/AccountService"
 ACCOUNTS: Final = f"{SERVICE}/Accounts"
 ROLES: Final = f"{SERVICE}/Roles"
-# Whoever has an account here may do everything: there are no lesser ones.
-ROLE: Final = "Administrator"
-_PRIVILEGES: Final = ("Login", "ConfigureManager", "ConfigureUsers", "ConfigureComponents", "ConfigureSelf")
+# The standard roles; which one is nearest tells a client what to expect, what counts are our own rights.
+PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "Administrator": ("Login", "ConfigureManager", "ConfigureUsers", "ConfigureComponents", "ConfigureSelf"),
+    "Operator": ("Login", "ConfigureComponents", "ConfigureSelf"),
+    "ReadOnly": ("Login", "ConfigureSelf"),
+}
 
 
 def account_service(*, enabled: bool) -> Document:
@@ -32,7 +37,14 @@ def account_service(*, enabled: bool) -> Document:
     }
 
 
-def account(user: str) -> Document:
+def role_of(capabilities: frozenset[Capability]) -> str:
+    """Return the standard role that is nearest to what a user may do."""
+    if Capability.ADMIN in capabilities:
+        return "Administrator"
+    return "Operator" if capabilities - {Capability.VIEW} else "ReadOnly"
+
+
+def account(user: str, role_id: str) -> Document:
     """Return one account; a password is never shown."""
     return {
         "@odata.id": f"{ACCOUNTS}/{user}",
@@ -43,22 +55,22 @@ def account(user: str) -> Document:
         "Password": None,
         "Enabled": True,
         "Locked": False,
-        "RoleId": ROLE,
+        "RoleId": role_id,
         "AccountTypes": ["Redfish", "WebUI", "KVMIP", "VirtualMedia"],
-        "Links": {"Role": link(f"{ROLES}/{ROLE}")},
+        "Links": {"Role": link(f"{ROLES}/{role_id}")},
     }
 
 
-def role() -> Document:
-    """Return the one role."""
+def role(role_id: str) -> Document:
+    """Return one of the roles."""
     return {
-        "@odata.id": f"{ROLES}/{ROLE}",
+        "@odata.id": f"{ROLES}/{role_id}",
         "@odata.type": odata_type("Role"),
-        "Id": ROLE,
-        "Name": "Administrator Role",
-        "RoleId": ROLE,
+        "Id": role_id,
+        "Name": f"{role_id} Role",
+        "RoleId": role_id,
         "IsPredefined": True,
-        "AssignedPrivileges": list(_PRIVILEGES),
+        "AssignedPrivileges": list(PRIVILEGES[role_id]),
     }
 
 
@@ -77,18 +89,24 @@ def account_resources(handles: RedfishHandles) -> list[Resource]:
         user = call.path_part("id")
         if user not in await auth.users():
             raise NotFoundError(f"expected a user with an account, got {user[:80]!r} - at the account's id")
-        return account(user)
+        return account(user, role_of(auth.capabilities(user)))
 
     async def roles(_call: Call) -> Document:
-        return collection(ROLES, "Role", "Roles Collection", [f"{ROLES}/{ROLE}"])
+        return collection(ROLES, "Role", "Roles Collection", [f"{ROLES}/{name}" for name in PRIVILEGES])
 
-    async def show_role(_call: Call) -> Document:
-        return role()
+    async def show_role(call: Call) -> Document:
+        name = call.path_part("id")
+        if name not in PRIVILEGES:
+            raise NotFoundError(
+                f"expected one of {', '.join(PRIVILEGES)}, got {name[:80]!r} - at the role's id"
+            )
+        return role(name)
 
+    admin = Capability.ADMIN
     return [
         Resource(SERVICE, "the account service", service),
-        Resource(ACCOUNTS, "the accounts of the password file", accounts),
-        Resource(f"{ACCOUNTS}/<id>", "one account", show, errors=(NotFoundError,)),
+        Resource(ACCOUNTS, "the accounts of the password file", accounts, needs=admin),
+        Resource(f"{ACCOUNTS}/<id>", "one account", show, needs=admin, errors=(NotFoundError,)),
         Resource(ROLES, "the roles", roles),
-        Resource(f"{ROLES}/{ROLE}", "the one role", show_role),
+        Resource(f"{ROLES}/<id>", "one role", show_role, errors=(NotFoundError,)),
     ]

@@ -22,6 +22,7 @@ from api.redfish.resources import ROOT, Operation, Resource, link
 from api.redfish.virtual_media import MSD, shown_drive
 from api.routing import Call, media
 from firmware.core.cell import Cell
+from firmware.subsystems.auth.rights import Capability
 
 SERVICE: Final = f"{ROOT}/EventService"
 STREAM: Final = f"{SERVICE}/SSE"
@@ -159,7 +160,11 @@ def event_resources(handles: RedfishHandles) -> list[Resource]:
             STREAM,
             operations={
                 "GET": Operation(
-                    stream, "which resources change, as server-sent events", answers=events, errors=()
+                    stream,
+                    Capability.VIEW,
+                    "which resources change, as server-sent events",
+                    answers=events,
+                    errors=(),
                 )
             },
         ),

@@ -12,6 +12,7 @@ from api.redfish.metadata import odata_type
 from api.redfish.resources import ROOT, Resource, collection, link
 from api.routing import Call
 from firmware.core.log_ring import LogEntry
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.log.service import LogReaderDisabledError
 
 SERVICES: Final = f"{ROOT}/Managers/BMC/LogServices"
@@ -76,10 +77,11 @@ def log_resources(handles: RedfishHandles) -> list[Resource]:
                 return log_entry(entry)
         raise NotFoundError(f"expected a record that is kept, got {wanted[:80]!r} - at the record's id")
 
+    admin = Capability.ADMIN
     disabled = (LogReaderDisabledError,)
     return [
         Resource(SERVICES, "the logs: one", services),
         Resource(LOG, "the log of the appliance", service),
-        Resource(ENTRIES, "its last records, the newest first", entries, errors=disabled),
-        Resource(f"{ENTRIES}/<id>", "one record", show, errors=(NotFoundError, *disabled)),
+        Resource(ENTRIES, "its last records, the newest first", entries, needs=admin, errors=disabled),
+        Resource(f"{ENTRIES}/<id>", "one record", show, needs=admin, errors=(NotFoundError, *disabled)),
     ]

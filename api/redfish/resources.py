@@ -10,8 +10,9 @@ from quart import Response
 
 from api.redfish.answers import Document, document_answer, refusal_answer, require_match
 from api.redfish.errors import HttpError, PreconditionFailedError
-from api.routing import NO_CONTENT, Access, Answer, Body, Call, Handler, Route, bare
+from api.routing import NO_CONTENT, Access, Answer, Body, Call, Handler, Route, Traced, bare
 from firmware.core.errors import OperationError
+from firmware.subsystems.auth.rights import Capability
 
 ROOT: Final = "/redfish/v1"
 PREFIXES: Final = ("", "/api")
@@ -25,11 +26,14 @@ class Operation:
     """What a method other than GET does at a URI; *conditional*: If-Match is compared with what is read."""
 
     handler: Handler
+    needs: Capability | None
+    """What its caller must be allowed to do; None = any caller whom `access` lets in."""
     summary: str
     body: Body | None = None
     answers: tuple[Answer, ...] = (NO_CONTENT,)
     errors: tuple[type[OperationError], ...] = (HttpError,)
     access: Access = Access.REDFISH
+    traced: Traced | None = None
     conditional: bool = False
 
 
@@ -41,6 +45,8 @@ class Resource:
     summary: str = ""
     read: Reader | None = None
     access: Access = Access.REDFISH
+    needs: Capability | None = Capability.VIEW
+    """What whoever reads must be allowed to do: nearly everything here is state."""
     operations: Mapping[str, Operation] = field(default_factory=dict)
     errors: tuple[type[OperationError], ...] = ()
 
@@ -68,7 +74,9 @@ def routes_of(resources: Sequence[Resource]) -> list[Route]:
             method,
             prefix + resource.path,
             operation.access,
+            operation.needs,
             operation.handler,
+            traced=operation.traced,
             summary=operation.summary,
             answers=operation.answers,
             body=operation.body,
@@ -97,6 +105,7 @@ def _operations(resource: Resource) -> Mapping[str, Operation]:
 
     shown = Operation(
         _refusing(show),
+        resource.needs,
         resource.summary,
         answers=(bare(dict[str, object]), Answer(None, 304, "", enveloped=False)),
         errors=resource.errors,
@@ -114,11 +123,13 @@ def _guarded(operation: Operation, read: Reader | None) -> Operation:
     errors = operation.errors if read is None else (*operation.errors, PreconditionFailedError)
     return Operation(
         _refusing(handle),
+        operation.needs,
         operation.summary,
         operation.body,
         operation.answers,
         errors,
         operation.access,
+        operation.traced,
         conditional=operation.conditional,
     )
 

@@ -72,14 +72,19 @@ def root_resources() -> list[Resource]:
 
     public, xml = Access.PUBLIC, (media("application/xml", "a CSDL document"),)
     return [
-        Resource("/redfish", "the versions of the service", versions, public),
-        Resource(ROOT, "the service root", root, public),
-        Resource(f"{ROOT}/odata", "the OData service document", odata, public),
+        Resource("/redfish", "the versions of the service", versions, public, None),
+        Resource(ROOT, "the service root", root, public, None),
+        Resource(f"{ROOT}/odata", "the OData service document", odata, public, None),
         Resource(
             f"{ROOT}/$metadata",
             operations={
                 "GET": Operation(
-                    show_metadata, "the OData metadata document", answers=xml, access=public, errors=()
+                    show_metadata,
+                    None,
+                    "the OData metadata document",
+                    answers=xml,
+                    access=public,
+                    errors=(),
                 )
             },
         ),
@@ -87,7 +92,12 @@ def root_resources() -> list[Resource]:
             OEM_SCHEMA_URI,
             operations={
                 "GET": Operation(
-                    show_oem_schema, "the schema of our own properties", answers=xml, access=public, errors=()
+                    show_oem_schema,
+                    None,
+                    "the schema of our own properties",
+                    answers=xml,
+                    access=public,
+                    errors=(),
                 )
             },
         ),

@@ -13,7 +13,7 @@ from api.redfish.errors import BaseMessage, HttpError, NotFoundError
 from api.redfish.handles import RedfishHandles
 from api.redfish.metadata import odata_type
 from api.redfish.resources import ROOT, Operation, Resource, collection, link
-from api.routing import Access, Body, Call, bare, json_answer
+from api.routing import Access, Body, Call, Traced, bare, json_answer
 from firmware.core.errors import ForbiddenError, TooManyAttemptsError, UnauthorizedError, ValidatorError
 from firmware.core.validators import valid_passwd, valid_user
 from firmware.subsystems.auth.sessions import SessionInfo
@@ -64,13 +64,13 @@ def session_resources(handles: RedfishHandles) -> list[Resource]:
     async def service(_call: Call) -> Document:
         return session_service(enabled=auth.enabled, lifetime_s=auth.session_lifetime_s)
 
-    async def sessions(_call: Call) -> Document:
-        uris = [f"{SESSIONS}/{info.id}" for info in auth.sessions()]
+    async def sessions(call: Call) -> Document:
+        uris = [f"{SESSIONS}/{info.id}" for info in auth.sessions_shown_to(call.user)]
         return collection(SESSIONS, "Session", "Session Collection", uris)
 
     async def show(call: Call) -> Document:
         wanted = call.path_part("id")
-        for info in auth.sessions():
+        for info in auth.sessions_shown_to(call.user):
             if info.id == wanted:
                 return session(info)
         raise _unknown(wanted)
@@ -96,7 +96,7 @@ def session_resources(handles: RedfishHandles) -> list[Resource]:
         return answer
 
     async def logout(call: Call) -> Response:
-        if not auth.end_session(call.path_part("id")):
+        if not auth.end_session(call.path_part("id"), by=call.user):
             raise _unknown(call.path_part("id"))
         return Response(b"", 204)
 
@@ -106,14 +106,17 @@ def session_resources(handles: RedfishHandles) -> list[Resource]:
             SESSIONS,
             "the sessions that are open, those of the web console too",
             sessions,
+            needs=None,
             operations={
                 "POST": Operation(
                     login,
+                    None,
                     "log in: X-Auth-Token of the answer is the token, and deleting its Location logs out",
                     Body("application/json", Credentials),
                     (bare(dict[str, object], 201),),
                     (HttpError, ValidatorError, UnauthorizedError, TooManyAttemptsError),
                     Access.PUBLIC,
+                    Traced.NOTHING,
                 )
             },
         ),
@@ -121,7 +124,8 @@ def session_resources(handles: RedfishHandles) -> list[Resource]:
             f"{SESSIONS}/<id>",
             "one session",
             show,
-            operations={"DELETE": Operation(logout, "end this session alone", errors=(NotFoundError,))},
+            needs=None,
+            operations={"DELETE": Operation(logout, None, "end this session alone", errors=(NotFoundError,))},
             errors=(NotFoundError,),
         ),
     ]

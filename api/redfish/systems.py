@@ -33,6 +33,7 @@ from firmware.state.atx import AtxState
 from firmware.state.boot import BootState
 from firmware.state.info import InfoState
 from firmware.subsystems.atx.service import AtxIsBusyError
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.boot.errors import BootStoreError
 
 SYSTEMS: Final = f"{ROOT}/Systems"
@@ -124,6 +125,7 @@ def system_resources(handles: RedfishHandles) -> list[Resource]:
     async def reset(call: Call) -> Response:
         port = _port_of(call.path_part("id"))
         reset_type = _reset_type((await read_body(call, ResetRequest)).ResetType)
+        call.noted["ResetType"] = reset_type
         power = atx if port is None else switch.power_of(port)
         if port is None and not atx.state.value.enabled:
             return Response(b"", 204)
@@ -140,6 +142,7 @@ def system_resources(handles: RedfishHandles) -> list[Resource]:
         # Nothing else can be changed, and of a system that is not there nothing at all (gotcha 66).
         if handles.powered(name) is not None:
             wanted = await wanted_override(call)
+            call.noted["boot"] = wanted is not None
             if wanted is not None and name == OWN_SYSTEM:
                 await override_boot(boot, wanted)
             elif wanted is not None:
@@ -155,6 +158,7 @@ def system_resources(handles: RedfishHandles) -> list[Resource]:
             operations={
                 "PATCH": Operation(
                     change,
+                    Capability.POWER,
                     "override what it starts from; anything else is accepted and changes nothing",
                     Body("application/json", SystemPatch, required=False),
                     errors=(HttpError, BootStoreError),
@@ -168,6 +172,7 @@ def system_resources(handles: RedfishHandles) -> list[Resource]:
             operations={
                 "POST": Operation(
                     reset,
+                    Capability.POWER,
                     "power a system on or off, or reset it",
                     Body("application/json", ResetRequest),
                     errors=(HttpError, AtxIsBusyError),

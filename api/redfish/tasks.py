@@ -13,6 +13,7 @@ from api.redfish.metadata import odata_type
 from api.redfish.resources import ROOT, Operation, Resource, collection, link
 from api.redfish.task_list import Task, TaskList
 from api.routing import NO_CONTENT, Answer, Call, bare, json_answer
+from firmware.subsystems.auth.rights import Capability
 
 SERVICE: Final = f"{ROOT}/TaskService"
 TASKS: Final = f"{SERVICE}/Tasks"
@@ -107,10 +108,14 @@ def task_resources(handles: RedfishHandles) -> list[Resource]:
         await task.ended.wait()
         return Response(b"", 204)
 
-    cancelling = Operation(cancel, "cancel it", errors=(NotFoundError,))
+    cancelling = Operation(cancel, Capability.MEDIA, "cancel it", errors=(NotFoundError,))
     answers: tuple[Answer, ...] = (ACCEPTED, NO_CONTENT)
     watching = Operation(
-        monitor, "its outcome, 202 until there is one", answers=answers, errors=(NotFoundError,)
+        monitor,
+        Capability.VIEW,
+        "its outcome, 202 until there is one",
+        answers=answers,
+        errors=(NotFoundError,),
     )
     return [
         Resource(SERVICE, "the task service", service),

@@ -32,6 +32,7 @@ from api.routing import NO_CONTENT, Body, Call
 from firmware.core.errors import OperationError, ValidatorError
 from firmware.core.validators import valid_bool, valid_http_url, valid_image_name
 from firmware.state.msd import DriveImage, MsdState
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.msd.errors import (
     MsdDisabledError,
     MsdDisconnectedError,
@@ -124,9 +125,11 @@ def media_resources(handles: RedfishHandles) -> list[Resource]:
         write_protected = valid_bool(body.WriteProtected, "WriteProtected")
         if not is_url(body.Image):
             image = valid_image_name(body.Image, "Image")
+            call.noted["Image"] = image
             await removable.insert(image, connect=connect, write_protected=write_protected)
             return Response(b"", 204)
         url = _remote_image(body)
+        call.noted["Image"] = without_credentials(url)
         coming: list[Arriving] = []
         task = tasks.start(
             f"Insert {without_credentials(url)}",
@@ -162,6 +165,7 @@ def media_resources(handles: RedfishHandles) -> list[Resource]:
             operations={
                 "PATCH": Operation(
                     change,
+                    Capability.MEDIA,
                     "whether servers of images need a certificate that is trusted",
                     Body("application/json", MediaPatch),
                     conditional=True,
@@ -173,6 +177,7 @@ def media_resources(handles: RedfishHandles) -> list[Resource]:
             operations={
                 "POST": Operation(
                     insert_media,
+                    Capability.MEDIA,
                     "put an image of the storage, or of an http or https URL, into the drive",
                     Body("application/json", InsertRequest),
                     (NO_CONTENT, ACCEPTED),
@@ -192,6 +197,7 @@ def media_resources(handles: RedfishHandles) -> list[Resource]:
             operations={
                 "POST": Operation(
                     eject_media,
+                    Capability.MEDIA,
                     "take out what is in the drive; the body means nothing",
                     Body("application/json", dict[str, object], required=False),
                     errors=(*_ALWAYS, MsdDisconnectedError, MsdLockedError),

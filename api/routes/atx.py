@@ -11,6 +11,7 @@ from api.routing import Access, Answer, Call, Route, envelope
 from firmware.core.validators import valid_atx_action, valid_atx_button, valid_bool
 from firmware.state.atx import AtxState
 from firmware.subsystems.atx.service import Action, AtxDisabledError, AtxIsBusyError, AtxService, Button
+from firmware.subsystems.auth.rights import Capability
 
 ACTION = Param("action", valid_atx_action, description="what to bring about, if the power LED says so")
 BUTTON = Param("button", valid_atx_button, description="which button, and how long")
@@ -37,6 +38,7 @@ def atx_routes(atx: AtxService) -> list[Route]:
             "GET",
             "/api/atx",
             Access.USER,
+            Capability.VIEW,
             state,
             summary="the front panel: LEDs, and buttons in use",
             answers=(Answer(AtxState),),
@@ -45,6 +47,7 @@ def atx_routes(atx: AtxService) -> list[Route]:
             "POST",
             "/api/atx/power",
             Access.USER,
+            Capability.POWER,
             power,
             (ACTION, WAIT),
             summary="change the power state",
@@ -54,6 +57,7 @@ def atx_routes(atx: AtxService) -> list[Route]:
             "POST",
             "/api/atx/click",
             Access.USER,
+            Capability.POWER,
             click,
             (BUTTON, WAIT),
             summary="click a button whatever the LEDs say",

@@ -8,7 +8,7 @@ from quart import Response
 from api.cookies import session_cookie
 from api.credentials import TOKEN_COOKIE
 from api.params import Param
-from api.routing import Access, Answer, Body, Call, Route, envelope
+from api.routing import Access, Answer, Body, Call, Route, Traced, envelope
 from firmware.core.errors import ForbiddenError, OperationError, TooManyAttemptsError
 from firmware.core.validators import (
     valid_auth_token,
@@ -18,6 +18,7 @@ from firmware.core.validators import (
     valid_session_id,
     valid_user,
 )
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.auth.service import AuthService
 
 LOGIN_BODY_LIMIT_BYTES = 4096
@@ -57,6 +58,14 @@ class Sessions(msgspec.Struct, frozen=True):
     sessions: list[SessionState]
 
 
+class GrantedRights(msgspec.Struct, frozen=True):
+    """What the caller may do."""
+
+    user: str
+    """Empty while authentication is off."""
+    capabilities: list[Capability]
+
+
 class UnknownSessionError(OperationError):
     """There is no session of that id (any more)."""
 
@@ -86,19 +95,22 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
     async def check(_call: Call) -> Response:
         return envelope()
 
+    async def rights(call: Call) -> Response:
+        return envelope(GrantedRights(call.user, sorted(auth.capabilities(call.user))))
+
     async def sessions(call: Call) -> Response:
         own = auth.session_id(call.request.cookies.get(TOKEN_COOKIE, ""))
         return envelope(
             Sessions(
                 [
                     SessionState(info.id, info.user, info.id == own, info.age_s, info.left_s)
-                    for info in auth.sessions()
+                    for info in auth.sessions_shown_to(call.user)
                 ]
             )
         )
 
     async def end(call: Call) -> Response:
-        if not auth.end_session(call[SESSION]):
+        if not auth.end_session(call[SESSION], by=call.user):
             raise UnknownSessionError("expected the id of a session, got one of none - at id")
         return envelope()
 
@@ -107,30 +119,51 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
             "POST",
             "/api/auth/login",
             Access.PUBLIC,
+            None,
             login,
+            # The authentication service tells of it, and of those that are refused.
+            traced=Traced.NOTHING,
             summary="log in: the answer sets the cookie auth_token",
             body_limit_bytes=LOGIN_BODY_LIMIT_BYTES,
             body=Body("application/x-www-form-urlencoded", LoginForm),
             answers=(Answer(dict[str, object]), Answer(None, 302, "", description="to `redirect`")),
             errors=(ForbiddenError, TooManyAttemptsError),
         ),
-        Route("POST", "/api/auth/logout", Access.USER, logout, summary="end all sessions of this user"),
+        Route("POST", "/api/auth/logout", Access.USER, None, logout, summary="end all sessions of this user"),
         Route(
             "GET",
             "/api/auth/sessions",
             Access.USER,
+            None,
             sessions,
-            summary="who is logged in",
+            summary="who is logged in; without `admin` one's own logins",
             answers=(Answer(Sessions),),
         ),
         Route(
             "POST",
             "/api/auth/sessions/end",
             Access.USER,
+            None,
             end,
             (SESSION,),
-            summary="end one session, and the sockets that it opened",
+            summary="end one session, and what it opened; without `admin` one's own",
             errors=(UnknownSessionError,),
         ),
-        Route("GET", "/api/auth/check", Access.USER, check, summary="tell whether the credentials are good"),
+        Route(
+            "GET",
+            "/api/auth/rights",
+            Access.USER,
+            None,
+            rights,
+            summary="what the caller may do",
+            answers=(Answer(GrantedRights),),
+        ),
+        Route(
+            "GET",
+            "/api/auth/check",
+            Access.USER,
+            None,
+            check,
+            summary="tell whether the credentials are good",
+        ),
     ]

@@ -23,14 +23,21 @@ A_YEAR = "public, max-age=31536000, immutable"
 def console_routes(root: Path) -> list[Route]:
     """List the routes of the console whose built files are below *root*."""
     routes = [
-        Route("GET", path, Access.PUBLIC if path in PAGES_FOR_ALL else Access.PAGE, handler, described=False)
+        Route(
+            "GET",
+            path,
+            Access.PUBLIC if path in PAGES_FOR_ALL else Access.PAGE,
+            None,
+            handler,
+            described=False,
+        )
         for path, handler in [*((path, _file(root / name)) for path, name in PAGES.items()), ("/kvm/", _up)]
     ]
     for file in sorted(root.rglob("*")):
         name = file.relative_to(root).as_posix()
         if file.is_file() and name not in PAGES.values() and not name.startswith("."):
             handler = _file(file, hashed=name.startswith(HASHED_FOLDER))
-            routes.append(Route("GET", f"/{name}", Access.PUBLIC, handler, described=False))
+            routes.append(Route("GET", f"/{name}", Access.PUBLIC, None, handler, described=False))
     return routes
 
 

@@ -10,6 +10,7 @@ from api.params import Param
 from api.routing import Access, Answer, Call, Route, envelope
 from firmware.core.validators import valid_bool, valid_float, valid_gpio_channel
 from firmware.state.gpio import GpioState
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.gpio.service import (
     GpioChannelIsBusyError,
     GpioChannelNotFoundError,
@@ -50,6 +51,7 @@ def gpio_routes(gpio: GpioService) -> list[Route]:
             "GET",
             "/api/gpio",
             Access.USER,
+            Capability.VIEW,
             state,
             summary="Scheme, menu and levels of the user-defined channels",
             answers=(Answer(GpioState),),
@@ -58,6 +60,7 @@ def gpio_routes(gpio: GpioService) -> list[Route]:
             "POST",
             "/api/gpio/switch",
             Access.USER,
+            Capability.GPIO,
             switch,
             (CHANNEL, STATE, WAIT),
             summary="Switch an output on or off",
@@ -67,6 +70,7 @@ def gpio_routes(gpio: GpioService) -> list[Route]:
             "POST",
             "/api/gpio/pulse",
             Access.USER,
+            Capability.GPIO,
             pulse,
             (CHANNEL, DELAY, WAIT),
             summary="Switch an output on for a moment",

@@ -9,7 +9,7 @@ import msgspec
 from quart import Response
 
 from api.params import Param
-from api.routing import Access, Answer, Body, Call, Handler, Route, envelope
+from api.routing import Access, Answer, Body, Call, Handler, Route, Traced, envelope
 from api.text_body import text_of
 from firmware.core.validators import (
     valid_bool,
@@ -24,6 +24,7 @@ from firmware.core.validators import (
     valid_shortcut_keys,
 )
 from firmware.state.hid import HidState, KeymapsState
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import HidTypingInterruptedError, Typist
 
@@ -97,6 +98,7 @@ def _device_routes(hid: HidService) -> list[Route]:
             "GET",
             "/api/hid",
             user,
+            Capability.VIEW,
             state,
             summary="keyboard, mouse, jiggler: what is online and active",
             answers=(Answer(HidState),),
@@ -105,6 +107,7 @@ def _device_routes(hid: HidService) -> list[Route]:
             "POST",
             "/api/hid/set_params",
             user,
+            Capability.TYPE,
             set_params,
             (KEYBOARD_OUTPUT, MOUSE_OUTPUT, JIGGLER),
             summary="choose outputs, switch the jiggler",
@@ -113,15 +116,24 @@ def _device_routes(hid: HidService) -> list[Route]:
             "POST",
             "/api/hid/set_connected",
             user,
+            Capability.TYPE,
             set_connected,
             (CONNECTED,),
             summary="plug or unplug the devices, where the backend can",
         ),
-        Route("POST", "/api/hid/reset", user, reset, summary="release everything, reset the devices"),
+        Route(
+            "POST",
+            "/api/hid/reset",
+            user,
+            Capability.TYPE,
+            reset,
+            summary="release everything, reset the devices",
+        ),
         Route(
             "GET",
             "/api/hid/inactivity",
             user,
+            Capability.VIEW,
             inactivity,
             summary="seconds since the last event",
             answers=(Answer(Inactivity),),
@@ -174,6 +186,7 @@ def _text_routes(typist: Typist) -> list[Route]:
     async def type_text(call: Call) -> Response:
         limit, name, slow, delay_s = call[LIMIT], call[keymap], call[SLOW], call[DELAY]
         text = text_of(call.request, await call.request.body)
+        call.noted["characters"] = len(text[:limit] if limit else text)
         if delay_s is None:
             delay_s = SLOW_DELAY_S if slow else 0.0
         await typist.type_text(text[:limit] if limit else text, name or keymaps.default, delay_s=delay_s)
@@ -190,6 +203,7 @@ def _text_routes(typist: Typist) -> list[Route]:
             "GET",
             "/api/hid/keymaps",
             Access.USER,
+            Capability.VIEW,
             available,
             summary="the keymaps for typing text",
             answers=(Answer(KeymapsState),),
@@ -198,6 +212,7 @@ def _text_routes(typist: Typist) -> list[Route]:
             "GET",
             "/api/hid/keymaps/legends",
             Access.USER,
+            Capability.VIEW,
             legends,
             (keymap,),
             summary="what stands on the keys of a keymap",
@@ -207,8 +222,10 @@ def _text_routes(typist: Typist) -> list[Route]:
             "POST",
             "/api/hid/print",
             Access.USER,
+            Capability.TYPE,
             type_text,
-            (LIMIT, keymap, SLOW, DELAY),
+            traced=Traced.INPUT,
+            params=(LIMIT, keymap, SLOW, DELAY),
             summary="type a text; answers when all of it is queued",
             body_limit_bytes=PRINT_BODY_LIMIT_BYTES,
             body=Body("text/plain", description="the text, in the charset of Content-Type or UTF-8"),
@@ -218,8 +235,10 @@ def _text_routes(typist: Typist) -> list[Route]:
             "POST",
             "/api/hid/print/check",
             Access.USER,
+            Capability.TYPE,
             check_text,
             (keymap,),
+            traced=Traced.NOTHING,
             summary="tell what typing a text would leave out; types nothing",
             answers=(Answer(TextCheck),),
             body_limit_bytes=PRINT_BODY_LIMIT_BYTES,
@@ -262,7 +281,17 @@ def _event_routes(hid: HidService) -> list[Route]:
         return envelope()
 
     def event(name: str, handler: Handler, params: tuple[Param[Any], ...], summary: str) -> Route:
-        return Route("POST", f"/api/hid/events/{name}", Access.USER, handler, params, summary)
+        needs = Capability.POINT if name.startswith("send_mouse_") else Capability.TYPE
+        return Route(
+            "POST",
+            f"/api/hid/events/{name}",
+            Access.USER,
+            needs,
+            handler,
+            params,
+            summary,
+            traced=Traced.INPUT,
+        )
 
     return [
         event("send_shortcut", send_shortcut, (KEYS,), "press keys in order, release them in reverse"),

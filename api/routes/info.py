@@ -23,6 +23,7 @@ from firmware.state.info import (
     UptimeInfo,
     VersionInfo,
 )
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.info.render import render
 from firmware.subsystems.info.service import InfoService
 
@@ -76,6 +77,7 @@ def info_routes(info: InfoService) -> list[Route]:
             "GET",
             "/api/info",
             Access.USER,
+            Capability.VIEW,
             show,
             (LEGACY, FIELDS, LEGACY_FIELDS),
             summary="what the appliance says of itself, by category",

@@ -10,6 +10,7 @@ from quart import Response
 from api.params import Param
 from api.routing import Access, Call, Route, media
 from firmware.core.validators import valid_bool, valid_log_seek
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.log.service import LogReaderDisabledError, LogReaderIsBusyError, LogService
 
 SEEK = Param("seek", valid_log_seek, 0, "seconds to go back; 0: to the beginning of this boot")
@@ -34,6 +35,7 @@ def log_routes(log: LogService) -> list[Route]:
             "GET",
             "/api/log",
             Access.USER,
+            Capability.ADMIN,
             read,
             (SEEK, FOLLOW),
             summary="the log of this boot, line by line",

@@ -9,6 +9,7 @@ from quart import Response
 
 from api.routing import Access, Answer, Call, Route, envelope
 from api.ws.media import MediaSockets
+from firmware.subsystems.auth.rights import Capability
 
 
 class MediaFormats(msgspec.Struct, frozen=True):
@@ -34,6 +35,7 @@ def media_routes(sockets: MediaSockets) -> list[Route]:
             "GET",
             "/api/media",
             Access.PROXIED,
+            Capability.VIEW,
             state,
             summary="the formats that the media socket offers",
             answers=(Answer(MediaAnswer),),

@@ -15,6 +15,7 @@ from api.routing import Access, Call, Route, media
 from api.server.statistics import ServerStatistics
 from firmware.core.supervise import Supervisor
 from firmware.subsystems.atx.service import AtxService
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.service import HidService
@@ -65,6 +66,7 @@ def metrics_routes(measured: Measured, *, needs_login: bool) -> list[Route]:
             "GET",
             "/api/export/prometheus/metrics",
             Access.USER if needs_login else Access.PUBLIC,
+            Capability.VIEW if needs_login else None,
             metrics,
             summary="metrics in Prometheus's text format, at most 5 s old",
             answers=(media("text/plain", "Prometheus's text format"),),

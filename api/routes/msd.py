@@ -9,10 +9,11 @@ import msgspec
 from quart import Response
 
 from api.params import Param
-from api.routing import UNLIMITED_BODY, Access, Answer, Body, Call, Route, envelope, media
+from api.routing import UNLIMITED_BODY, Access, Answer, Body, Call, Route, Traced, envelope, media
 from firmware.core.errors import OperationError, ValidatorError
 from firmware.core.validators import valid_bool, valid_compress_mode, valid_image_name, valid_sha256
 from firmware.state.msd import MsdState, UploadState
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.msd.errors import (
     MsdConnectedError,
     MsdDigestMismatchError,
@@ -145,13 +146,16 @@ def msd_routes(msd: MsdService) -> list[Route]:
 
     def post(path: str, handler: Any, summary: str, params: tuple[Param[Any], ...], **more: Any) -> Route:
         errors = (*ALWAYS, *more.pop("errors", ()))
-        return Route("POST", path, Access.USER, handler, params, summary, errors=errors, **more)
+        return Route(
+            "POST", path, Access.USER, Capability.MEDIA, handler, params, summary, errors=errors, **more
+        )
 
     return [
         Route(
             "GET",
             "/api/msd",
             Access.USER,
+            Capability.VIEW,
             state,
             summary="the drive, the images, and transfers under way",
             answers=(Answer(MsdState),),
@@ -182,9 +186,11 @@ def msd_routes(msd: MsdService) -> list[Route]:
             "GET",
             "/api/msd/read",
             Access.USER,
+            Capability.MEDIA,
             read,
             (IMAGE, COMPRESS),
             "download an image",
+            traced=Traced.ACT,
             answers=(media("application/octet-stream", "the image, compressed if asked for"),),
             errors=(*ALWAYS, MsdConnectedError, MsdUnknownImageError, MsdPermissionsError),
         ),

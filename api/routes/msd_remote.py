@@ -22,6 +22,7 @@ from api.routes.msd import (
 from api.routing import Access, Call, Route
 from drivers.ports import RemoteFiles
 from firmware.core.validators import valid_bool, valid_float, valid_http_url
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.msd.errors import ClientConnectorError, ClientError, ClientResponseError
 from firmware.subsystems.msd.remote import download
 from firmware.subsystems.msd.service import MsdService
@@ -59,6 +60,7 @@ def msd_remote_routes(msd: MsdService, files: RemoteFiles) -> list[Route]:
             "POST",
             "/api/msd/write_remote",
             Access.USER,
+            Capability.MEDIA,
             write_remote,
             (URL, IMAGE, PREFIX, INSECURE, TIMEOUT, REMOVE_INCOMPLETE, SHA256),
             "take in an image from another server",

@@ -12,10 +12,11 @@ from quart import Response
 
 from api.errors import answer_to
 from api.routes.msd import ALWAYS, WRITING
-from api.routing import UNLIMITED_BODY, Access, Answer, Body, Call, Route
+from api.routing import UNLIMITED_BODY, Access, Answer, Body, Call, Route, Traced
 from api.wire import tus
 from firmware.core.errors import OperationError, ValidatorError
 from firmware.core.validators import valid_bool, valid_image_name, valid_sha256
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.msd.errors import (
     MsdUploadChecksumError,
     MsdUploadInterruptedError,
@@ -53,6 +54,7 @@ def msd_upload_routes(uploads: ResumableUploads) -> list[Route]:
     async def create(call: Call) -> Response:
         wish = tus.creation(call.request.headers)
         image, digest, remove = _metadata(wish.metadata)
+        call.noted["image"] = image
         upload = await uploads.create(
             image, wish.length, metadata=wish.raw_metadata, sha256=digest, remove_incomplete=remove
         )
@@ -154,7 +156,10 @@ def _route(
         method,
         path,
         Access.USER,
+        Capability.MEDIA,
         speak_tus,
+        # Of the parts of an upload nothing: that it was begun, or given up, says who and what.
+        traced=Traced.NOTHING if method == "PATCH" else None,
         summary=summary,
         body_limit_bytes=UNLIMITED_BODY if body is not None else None,
         answers=(Answer(None, status, "", enveloped=False),),

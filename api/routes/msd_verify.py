@@ -11,6 +11,7 @@ from api.progress import PROGRESS, answer_with_progress
 from api.routes.msd import ALWAYS, IMAGE
 from api.routing import Access, Call, Route
 from firmware.state.msd import CheckState
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.msd.errors import (
     MsdConnectedError,
     MsdDigestMismatchError,
@@ -38,6 +39,7 @@ def msd_verify_routes(msd: MsdService) -> list[Route]:
             "POST",
             "/api/msd/verify",
             Access.USER,
+            Capability.MEDIA,
             verify,
             (IMAGE,),
             "compare an image with its digest; one without a digest is given one",

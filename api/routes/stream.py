@@ -15,6 +15,7 @@ from api.routes.streamer import NEVER_CACHE, snapshot_headers
 from api.routing import Access, Answer, Call, Route, envelope, html_page, media
 from firmware.core.errors import UnavailableError
 from firmware.state.streamer import RunningState
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.streamer.clients import ClientOptions, MjpegClient
 from firmware.subsystems.streamer.frames import JpegFrame
 from firmware.subsystems.streamer.service import StreamerService
@@ -126,6 +127,7 @@ def stream_routes(streamer: StreamerService) -> list[Route]:
             "GET",
             "/streamer",
             proxied,
+            Capability.VIEW,
             index,
             (ACTION, *STREAM_PARAMS),
             summary="the streamer's page; with `action` one of the others",
@@ -135,6 +137,7 @@ def stream_routes(streamer: StreamerService) -> list[Route]:
             "GET",
             "/streamer/state",
             proxied,
+            Capability.VIEW,
             state,
             summary="what the running streamer does",
             answers=(Answer(RunningState), STREAMER_DOWN),
@@ -143,6 +146,7 @@ def stream_routes(streamer: StreamerService) -> list[Route]:
             "GET",
             "/streamer/snapshot",
             proxied,
+            Capability.VIEW,
             snapshot,
             summary="one picture, of a missing signal too",
             answers=(jpeg, STREAMER_DOWN),
@@ -152,6 +156,7 @@ def stream_routes(streamer: StreamerService) -> list[Route]:
             "GET",
             "/streamer/stream",
             proxied,
+            Capability.VIEW,
             stream,
             STREAM_PARAMS,
             summary="MJPEG",
@@ -162,7 +167,7 @@ def stream_routes(streamer: StreamerService) -> list[Route]:
     return [
         *routes,
         *(
-            Route(method, route.path, proxied, options_of_route, answers=(empty,))
+            Route(method, route.path, proxied, route.needs, options_of_route, answers=(empty,))
             for method in ("HEAD", "OPTIONS")
             for route in routes
         ),

@@ -26,6 +26,7 @@ from firmware.core.validators import (
 )
 from firmware.state.ocr import OcrState
 from firmware.state.streamer import StreamerState
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.ocr.service import OcrError, OcrService
 from firmware.subsystems.streamer.frames import JpegFrame
 from firmware.subsystems.streamer.parameters import (
@@ -178,6 +179,7 @@ def streamer_routes(streamer: StreamerService, recognition: OcrService) -> list[
             "GET",
             "/api/streamer",
             user,
+            Capability.VIEW,
             state,
             summary="the video: what can be set, and what the running streamer does",
             answers=(Answer(StreamerState),),
@@ -186,27 +188,44 @@ def streamer_routes(streamer: StreamerService, recognition: OcrService) -> list[
             "POST",
             "/api/streamer/set_params",
             user,
+            Capability.TYPE,
             set_params,
             SET_PARAMS,
             summary="set parameters of the picture; applied by a restart a second after the last change",
             errors=(StreamerQualityNotSupported, StreamerResolutionNotSupported, StreamerH264NotSupported),
         ),
-        Route("POST", "/api/streamer/reset", user, reset, summary="restart the streamer if it runs"),
+        Route(
+            "POST",
+            "/api/streamer/reset",
+            user,
+            Capability.TYPE,
+            reset,
+            summary="restart the streamer if it runs",
+        ),
         Route(
             "GET",
             "/api/streamer/snapshot",
             user,
+            Capability.VIEW,
             take_snapshot,
             SNAPSHOT_PARAMS,
             summary="take a picture, or the text on it",
             answers=(picture, text),
             errors=(UnavailableError, OcrError),
         ),
-        Route("DELETE", "/api/streamer/snapshot", user, remove_snapshot, summary="forget the kept picture"),
+        Route(
+            "DELETE",
+            "/api/streamer/snapshot",
+            user,
+            Capability.TYPE,
+            remove_snapshot,
+            summary="forget the kept picture",
+        ),
         Route(
             "GET",
             "/api/streamer/ocr",
             user,
+            Capability.VIEW,
             ocr_state,
             summary="the languages of the text recognition",
             answers=(Answer(OcrAnswer),),

@@ -10,6 +10,7 @@ from quart import Response
 from api.params import Param
 from api.routing import Access, Answer, Body, Call, Route, envelope
 from firmware.state.edid import StreamerEdid
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.streamer.edid import (
     EdidNotKeptError,
     EdidNotSupportedError,
@@ -57,6 +58,7 @@ def streamer_edid_routes(edid: EdidService) -> list[Route]:
             "GET",
             path,
             Access.USER,
+            Capability.VIEW,
             state,
             summary="the monitor that the target sees",
             answers=(Answer(EdidAnswer),),
@@ -65,6 +67,7 @@ def streamer_edid_routes(edid: EdidService) -> list[Route]:
             "POST",
             path,
             Access.USER,
+            Capability.ADMIN,
             change,
             (DATA,),
             summary="show the target another monitor, and keep that over restarts",

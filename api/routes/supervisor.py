@@ -12,6 +12,7 @@ from api.routing import Access, Answer, Call, Route, envelope, media
 from firmware.core.errors import OperationError
 from firmware.core.supervise import Supervisor, TaskState
 from firmware.core.validators import valid_gpio_channel
+from firmware.subsystems.auth.rights import Capability
 
 TASK = Param("task", valid_gpio_channel, description="the name of a supervised task")
 
@@ -49,6 +50,7 @@ def supervisor_routes(supervisor: Supervisor, statistics: Callable[[], Mapping[s
             "GET",
             "/api/supervisor",
             Access.USER,
+            Capability.VIEW,
             state,
             summary="every supervised task, and counters",
             answers=(Answer(SupervisorState),),
@@ -57,6 +59,7 @@ def supervisor_routes(supervisor: Supervisor, statistics: Callable[[], Mapping[s
             "POST",
             "/api/supervisor/restart",
             Access.USER,
+            Capability.ADMIN,
             restart,
             (TASK,),
             summary="restart a supervised task at once",
@@ -66,6 +69,7 @@ def supervisor_routes(supervisor: Supervisor, statistics: Callable[[], Mapping[s
             "GET",
             "/healthz",
             Access.PUBLIC,
+            None,
             health,
             summary="answers as long as the front does",
             answers=(media("text/plain"),),

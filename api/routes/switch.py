@@ -28,6 +28,7 @@ from firmware.core.validators import (
 )
 from firmware.core.validators.switch import DEFAULT
 from firmware.state.switch import SwitchState
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.switch.service import Action, SwitchService
 from firmware.subsystems.switch.settings import (
     BUTTONS,
@@ -126,12 +127,13 @@ def _shown(switch: SwitchService) -> list[Route]:
         await switch.reset_unit(call[UNIT], bootloader=call[BOOTLOADER])
         return envelope()
 
-    post = partial(Route, "POST", access=Access.USER)
+    post = partial(Route, "POST", access=Access.USER, needs=Capability.SWITCH)
     return [
         Route(
             "GET",
             "/api/switch",
             Access.USER,
+            Capability.VIEW,
             state,
             summary="the chain, its ports and what they are like",
             answers=(Answer(SwitchState),),
@@ -177,7 +179,7 @@ def _ports(switch: SwitchService) -> list[Route]:
         )
         return envelope()
 
-    post = partial(Route, "POST", access=Access.USER)
+    post = partial(Route, "POST", access=Access.USER, needs=Capability.SWITCH)
     return [
         post(
             "/api/switch/set_port_params",
@@ -207,7 +209,7 @@ def _edids(switch: SwitchService) -> list[Route]:
         await switch.remove_edid(call[EDID_ID])
         return envelope()
 
-    post = partial(Route, "POST", access=Access.USER)
+    post = partial(Route, "POST", access=Access.USER, needs=Capability.SWITCH)
     unknown = (SwitchUnknownEdidError,)
     return [
         post(
@@ -244,7 +246,7 @@ def _front_panels(switch: SwitchService) -> list[Route]:
         await switch.atx_click(call[PORT], cast("Button", call[BUTTON]))
         return envelope()
 
-    post: Callable[..., Route] = partial(Route, "POST", access=Access.USER)
+    post: Callable[..., Route] = partial(Route, "POST", access=Access.USER, needs=Capability.POWER)
     return [
         post(
             "/api/switch/atx/power",

@@ -13,10 +13,10 @@ async def handler(_call: Call) -> Response:
 
 LIMITS = BodyLimits(
     [
-        Route("POST", "/api/exact", Access.USER, handler, body_limit_bytes=1),
-        Route("PATCH", "/api/a.b/<id>", Access.USER, handler, body_limit_bytes=2),
-        Route("POST", "/api/a.b/<id>/c/<other>", Access.USER, handler, body_limit_bytes=3),
-        Route("POST", "/api/default", Access.USER, handler),
+        Route("POST", "/api/exact", Access.USER, None, handler, body_limit_bytes=1),
+        Route("PATCH", "/api/a.b/<id>", Access.USER, None, handler, body_limit_bytes=2),
+        Route("POST", "/api/a.b/<id>/c/<other>", Access.USER, None, handler, body_limit_bytes=3),
+        Route("POST", "/api/default", Access.USER, None, handler),
     ]
 )
 

@@ -282,7 +282,7 @@ class SlowClient:
 async def test_a_client_that_is_too_slow_goes_on_with_a_key_frame_and_delays_nobody(live: Any) -> None:
     sockets, slow = MediaSockets([H264Format(live.appliance.streamer.h264)]), SlowClient()
     async with viewer(live) as quick, trio.open_nursery() as nursery:
-        nursery.start_soon(lambda: sockets.serve(slow, pure="h264"))
+        nursery.start_soon(lambda: sockets.serve(slow, may=lambda _: True, pure="h264"))
         decoder: Any = av.CodecContext.create("h264", "r")
         decoder.options = {"err_detect": "explode"}
         first = await slow.next()

@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -280,7 +281,7 @@ async def test_frames_that_need_each_other_wait_in_order_until_it_is_too_much() 
     encoder, pipe = Encoder(), Pipe()
     sockets = MediaSockets([encoder])
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(sockets.serve, pipe)
+        nursery.start_soon(partial(sockets.serve, may=lambda _: True), pipe)
         offer = json.loads(str(await pipe.from_server.receive()))
         assert offer["event"] == {"video": {"h264": {"profile_level_id": "42E01F"}}}
         await pipe.to_server.send(b"\x01")  # ignored: nothing was started
@@ -319,7 +320,7 @@ async def test_frames_that_need_each_other_wait_in_order_until_it_is_too_much() 
 async def test_a_client_that_pings_and_reads_nothing_loses_pongs() -> None:
     pipe = Pipe()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(MediaSockets([Encoder()]).serve, pipe)
+        nursery.start_soon(partial(MediaSockets([Encoder()]).serve, may=lambda _: True), pipe)
         await pipe.from_server.receive()
         for _ in range(90):
             await pipe.to_server.send(b"\x00")
@@ -338,7 +339,7 @@ async def test_a_client_that_asks_for_it_knows_how_old_each_picture_is() -> None
     encoder, pipe = Encoder(), Pipe()
     start = '{"event_type":"start","event":{"type":"video","format":"h264","timing":true}}'
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(MediaSockets([encoder]).serve, pipe)
+        nursery.start_soon(partial(MediaSockets([encoder]).serve, may=lambda _: True), pipe)
         await pipe.from_server.receive()
         await pipe.to_server.send(start)
         while not encoder.feeds:

@@ -68,6 +68,7 @@ def test_a_route_is_described_by_what_it_declares() -> None:
         "POST",
         "/api/lamps/<name>",
         Access.USER,
+        None,
         nothing,
         (level, wait),
         summary="light a lamp",
@@ -90,20 +91,20 @@ def test_a_route_is_described_by_what_it_declares() -> None:
 
 
 def test_fields_with_defaults_are_always_there() -> None:
-    route = Route("GET", "/api/lamp", Access.PUBLIC, nothing, answers=(Answer(Lamp),))
+    route = Route("GET", "/api/lamp", Access.PUBLIC, None, nothing, answers=(Answer(Lamp),))
     document = document_of(route)
     assert document["components"]["schemas"]["Lamp"]["required"] == ["on", "colour"]
     assert "security" not in document["paths"]["/api/lamp"]["get"]
 
 
 def test_a_parameter_that_nobody_can_describe_is_an_error() -> None:
-    route = Route("GET", "/api/x", Access.USER, nothing, (Param("odd", lambda raw, _name: raw),))
+    route = Route("GET", "/api/x", Access.USER, None, nothing, (Param("odd", lambda raw, _name: raw),))
     with pytest.raises(LookupError, match="odd"):
         document_of(route)
 
 
 def test_the_page_escapes_what_it_shows() -> None:
-    route = Route("GET", "/api/x", Access.USER, nothing, summary="<script>alert(1)</script>")
+    route = Route("GET", "/api/x", Access.USER, None, nothing, summary="<script>alert(1)</script>")
     assert "<script>" not in render_page(document_of(route))
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 import trio
 
 from api.params import Param
+from api.ws.rights import May, allowed
 from api.ws.session import MOST_PENDING_PONGS, Socket
 from api.ws.wire.binary_dialect import PONG
 from api.ws.wire.frame_queue import FrameQueue
@@ -96,12 +97,12 @@ class MediaSockets:
         """Return the parameters of each format by its name."""
         return offer_of(self._formats)
 
-    async def serve(self, socket: Socket, *, pure: str = "") -> None:
-        """Serve one client until cancelled or until the socket raises.
+    async def serve(self, socket: Socket, *, may: May, pure: str = "") -> None:
+        """Serve one client, who *may* do some things, until cancelled or until the socket raises.
 
         *pure* names the format whose bare frames are all that it gets; without it the client chooses.
         """
-        session = _Session(socket, self._formats, pure)
+        session = _Session(socket, self._formats, pure, may)
         self._clients += 1
         try:
             await session.serve()
@@ -115,8 +116,9 @@ class MediaSockets:
 
 
 class _Session:
-    def __init__(self, socket: Socket, formats: Mapping[str, VideoFormat], pure: str) -> None:
+    def __init__(self, socket: Socket, formats: Mapping[str, VideoFormat], pure: str, may: May) -> None:
         self._socket = socket
+        self._may = may
         self._formats = formats
         self._pure = pure
         self._queue = FrameQueue()
@@ -149,6 +151,8 @@ class _Session:
             wish = decode(message)
         except BadMessageError as exc:
             logger.info("a message of a media socket was ignored: %s", exc)
+            return
+        if not allowed(wish, self._may):
             return
         match wish:
             case Ping():

@@ -7,12 +7,15 @@ the target takes is slowed down by its own TCP connection. Nothing a client send
 from __future__ import annotations
 
 import logging
-from typing import Protocol
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 import trio
 
 from api.ws.hub import Hub, Source, Subscriber
 from api.ws.legacy import legacy_events
+from api.ws.rights import May, allowed
 from api.ws.wire import binary_dialect, json_dialect
 from api.ws.wire.input_events import (
     BadMessageError,
@@ -34,6 +37,15 @@ logger = logging.getLogger(__name__)
 MOST_PENDING_PONGS = 32
 
 
+_KINDS: Final[Mapping[type[Input], str]] = {
+    KeyInput: "keys",
+    ButtonInput: "buttons",
+    MoveInput: "moves",
+    RelativeInput: "moves",
+    WheelInput: "wheel",
+}
+
+
 class Socket(Protocol):
     """What a session needs of a WebSocket."""
 
@@ -49,11 +61,14 @@ class Socket(Protocol):
 class ControlSession:
     """Serves one client until it goes away."""
 
-    def __init__(self, socket: Socket, hub: Hub, hid: HidService, *, legacy: bool) -> None:
+    def __init__(self, socket: Socket, hub: Hub, hid: HidService, *, legacy: bool, may: May) -> None:
         self._socket = socket
         self._hub = hub
         self._hid = hid
         self._legacy = legacy
+        self._may = may
+        self.input_counts: Counter[str] = Counter()
+        """How many events of each kind were taken, for the audit trail."""
         self._loop_due = True
         self._pongs: list[str | bytes] = []
         self._said: dict[str, object] = {}
@@ -79,12 +94,16 @@ class ControlSession:
             except BadMessageError as exc:
                 logger.info("a message of a control socket was ignored: %s", exc)
                 continue
-            if isinstance(event, Ping):
+            if not allowed(event, self._may):
+                # The contract has no answer to it; the console shows only what its user may do.
+                logger.debug("a message of a control socket was ignored: its user may not")
+            elif isinstance(event, Ping):
                 if len(self._pongs) < MOST_PENDING_PONGS:
                     binary = isinstance(message, bytes)
                     self._pongs.append(binary_dialect.PONG if binary else json_dialect.encode("pong", {}))
                     subscriber.wake()
             else:
+                self.input_counts[_KINDS[type(event)]] += 1
                 await self._do(event)
 
     async def _do(self, event: Input) -> None:

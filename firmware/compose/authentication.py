@@ -9,11 +9,14 @@ import trio
 from firmware.boards.board import Board
 from firmware.core.errors import SetupError
 from firmware.settings import ListenAddress, LoadedSettings
+from firmware.subsystems.audit.service import Actor, AuditService
 from firmware.subsystems.auth import password_file
 from firmware.subsystems.auth.config import AuthConfig, HtpasswdAuthConfig
 from firmware.subsystems.auth.default_password import decide
+from firmware.subsystems.auth.events import AuthEvent, AuthEventKind
 from firmware.subsystems.auth.hashing import PasswordHasher
-from firmware.subsystems.auth.service import AuthOptions, AuthService
+from firmware.subsystems.auth.material import AuthOptions
+from firmware.subsystems.auth.service import AuthService
 
 
 def password_file_of(config: AuthConfig) -> Path:
@@ -24,13 +27,22 @@ def password_file_of(config: AuthConfig) -> Path:
 
 
 async def make_authentication(
-    loaded: LoadedSettings, board: Board, addresses: list[ListenAddress]
+    loaded: LoadedSettings, board: Board, addresses: list[ListenAddress], audit: AuditService
 ) -> tuple[AuthService, bool]:
     """Make the authentication service; refuse to start with a default password where others can reach it."""
+
+    def witness(event: AuthEvent) -> None:
+        actor = Actor(event.user, client=event.client)
+        if event.kind in (AuthEventKind.REFUSED, AuthEventKind.LIMITED):
+            audit.note_refused(event.kind, actor)
+        else:
+            audit.note(event.kind, actor)
+
     config = loaded.settings.kvmd.auth
     options = AuthOptions(
         password_file=password_file_of(config),
         totp_secret_file=config.totp.secret.file,
+        rights_file=loaded.settings.farhand.rights,
         enabled=config.enabled,
         expire_s=config.expire,
         extend=config.extend,
@@ -46,6 +58,6 @@ async def make_authentication(
             hasher=PasswordHasher(),
         )
     )
-    auth = AuthService(options, fallback=decision.fallback)
+    auth = AuthService(options, fallback=decision.fallback, witness=witness)
     await auth.prepare()
     return auth, decision.default_password

@@ -251,6 +251,7 @@ OURS = {
     "farhand/boot/menu_delay": 2.0,
     "farhand/boot/modes": ["uefi", "legacy"],
     "farhand/boot/window": 12.0,
+    "farhand/rights": "@/rights.toml",
     "farhand/tls/certificate": "",
     "farhand/tls/key": "",
     "farhand/video/device": "",

@@ -41,7 +41,7 @@ async def test_a_slow_client_gets_the_newest_state(autojump_clock: MockClock) ->
     hub = Hub([Source("counter", cell), Source("still", Cell(Counter()), Shape(whole=True))])
     socket = SlowSocket()
     # No input comes from this client, so the session never asks for the HID subsystem.
-    session = ControlSession(socket, hub, cast("HidService", None), legacy=False)
+    session = ControlSession(socket, hub, cast("HidService", None), legacy=False, may=lambda _: True)
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.run)
         nursery.start_soon(session.serve)

@@ -15,18 +15,9 @@ Three counts, each of which drains with time:
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How many wrong ones are free at once, and after how many seconds one of them is forgotten."""
-
-    at_once: int
-    forgotten_s: float
-
+from firmware.core.draining import Allowance, DrainingCounts
 
 PAIR: Final = Allowance(10, 60.0)
 PAIR_UNDER_ATTACK: Final = Allowance(3, 600.0)
@@ -37,56 +28,14 @@ ACCOUNT: Final = Allowance(30, 20.0)
 CAPACITY: Final = 8192
 
 
-class _Counts[Key]:
-    """Counts that drain, one for each key, the longest untouched first; what is drained is not kept."""
-
-    def __init__(self, allowance: Allowance, capacity: int) -> None:
-        self._allowance = allowance
-        self._capacity = capacity
-        # When the count will have drained wholly: one number says it all.
-        self._drained_at: OrderedDict[Key, float] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._drained_at)
-
-    def wait_s(self, key: Key, now_s: float) -> float:
-        """Return in how many seconds there is room for one more; 0 = now."""
-        backlog_s = self._drained_at.get(key, now_s) - now_s
-        room_s = (self._allowance.at_once - 1) * self._allowance.forgotten_s
-        return max(0.0, backlog_s - room_s)
-
-    def add(self, key: Key, now_s: float) -> None:
-        """Count one, up to what the allowance holds."""
-        full_at = now_s + self._allowance.at_once * self._allowance.forgotten_s
-        drained_at = max(self._drained_at.get(key, now_s), now_s) + self._allowance.forgotten_s
-        self._drained_at[key] = min(drained_at, full_at)
-        self._drained_at.move_to_end(key)
-        while self._drained_at and (
-            len(self._drained_at) > self._capacity or next(iter(self._drained_at.values())) <= now_s
-        ):
-            self._drained_at.popitem(last=False)
-
-    def take_back(self, key: Key, now_s: float) -> None:
-        """Count one less."""
-        drained_at = self._drained_at.get(key, now_s) - self._allowance.forgotten_s
-        if drained_at > now_s:
-            self._drained_at[key] = drained_at
-        else:
-            self._drained_at.pop(key, None)
-
-    def forget(self, key: Key) -> None:
-        """Count from nothing again."""
-        self._drained_at.pop(key, None)
-
-
 class GuessingLimits:
     """The counts of all accounts and networks."""
 
     def __init__(self, *, capacity: int = CAPACITY) -> None:
-        self._pairs = _Counts[tuple[str, str]](PAIR, capacity)
-        self._pairs_under_attack = _Counts[tuple[str, str]](PAIR_UNDER_ATTACK, capacity)
-        self._networks = _Counts[str](NETWORK, capacity)
-        self._accounts = _Counts[str](ACCOUNT, capacity)
+        self._pairs = DrainingCounts[tuple[str, str]](PAIR, capacity)
+        self._pairs_under_attack = DrainingCounts[tuple[str, str]](PAIR_UNDER_ATTACK, capacity)
+        self._networks = DrainingCounts[str](NETWORK, capacity)
+        self._accounts = DrainingCounts[str](ACCOUNT, capacity)
         self._limited = 0
 
     def wait_s(self, account: str, network: str, now_s: float) -> int:

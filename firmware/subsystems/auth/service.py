@@ -10,20 +10,21 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
 
 from firmware.core.errors import ForbiddenError, SetupError, TooManyAttemptsError
-from firmware.core.files import Observed, observe
+from firmware.subsystems.auth.events import AuthEvent, AuthEventKind, Witness, nobody_listens
 from firmware.subsystems.auth.guessing import GuessingLimits
 from firmware.subsystems.auth.hashing import Hasher, PasswordHasher, StoredHash, decoy
+from firmware.subsystems.auth.leases import Claim, Leases
+from firmware.subsystems.auth.material import AuthOptions, Material, MaterialFiles
 from firmware.subsystems.auth.networks import LOCAL, network_of
 from firmware.subsystems.auth.password_file import PasswordFile
+from firmware.subsystems.auth.rights import EVERYTHING, NOTHING, Capability
 from firmware.subsystems.auth.sessions import SessionInfo, SessionStore, effective_lifetime_s
-from firmware.subsystems.auth.totp import TotpSecret, split_code
+from firmware.subsystems.auth.totp import split_code
 from firmware.subsystems.auth.verified_cache import VerifiedCache
 
 logger = logging.getLogger(__name__)
@@ -31,53 +32,20 @@ logger = logging.getLogger(__name__)
 # One hash at a time: each takes 19 MiB and a whole core of a board that also encodes video. Who polls is
 # served from the memory of verified credentials and does not queue here.
 HASHES_AT_ONCE: Final = 1
-# Looking at two small files takes microseconds; more threads than this would only wait for the same disk.
-FILE_READS_AT_ONCE: Final = 2
+# What a change of the files, or the end of a session, takes at most to reach what is open; three small files
+# are looked at for it.
+RECONSIDER_S: Final = 0.5
 
 ANYONE: Final = "-"
 """The user that every token belongs to while authentication is off. No real user can have this name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthOptions:
-    """What the configuration says (contract config.md, `kvmd/auth`)."""
-
-    password_file: Path
-    totp_secret_file: Path | None = None
-    """None if the configuration names no file: then there is no second factor."""
-    enabled: bool = True
-    expire_s: int = 0
-    """The longest lifetime of a session in seconds; 0 = unlimited."""
-    extend: bool = False
-    """Whether an open WebSocket keeps its session from expiring."""
-
-
-class _Files(NamedTuple):
-    passwords: Observed = Observed()
-    totp_secret: Observed = Observed()
-
-    def same_as(self, other: _Files) -> bool:
-        return self.passwords.same_as(other.passwords) and self.totp_secret.same_as(other.totp_secret)
-
-
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """What credentials are checked against: one reading of both files."""
-
-    generation: int
-    accounts: PasswordFile
-    totp: TotpSecret | None
-    complaints: tuple[str, ...] = ()
-    """Why nobody gets in, if so."""
-    warnings: tuple[str, ...] = ()
 
 
 class AuthService:
     """The handle that everybody who authorises uses.
 
     *fallback* holds the accounts that count while there is no password file (the demo account, see
-    `default_password`); None means that then nobody gets in. *clock* is monotonic and in seconds,
-    *wall_clock* is Unix time in seconds.
+    `default_password`); None means that then nobody gets in. *witness* is told what happens. *clock* is
+    monotonic and in seconds, *wall_clock* is Unix time in seconds.
     """
 
     def __init__(
@@ -86,22 +54,21 @@ class AuthService:
         *,
         fallback: PasswordFile | None = None,
         hasher: Hasher | None = None,
+        witness: Witness = nobody_listens,
         clock: Callable[[], float] = trio.current_time,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._options = options
-        self._fallback = fallback or PasswordFile.empty()
+        self._files = MaterialFiles(options, fallback or PasswordFile.empty())
         self._hasher = hasher or PasswordHasher()
+        self._witness = witness
         self._clock = clock
         self._wall_clock = wall_clock
         self._guessing = GuessingLimits()
         self._sessions = SessionStore(clock)
         self._verified = VerifiedCache(clock)
         self._decoy = decoy()
-        self._files: _Files | None = None
-        self._material = _Material(0, PasswordFile.empty(), None)
-        self._told: frozenset[str] = frozenset()
-        self._file_threads = trio.CapacityLimiter(FILE_READS_AT_ONCE)
+        self._leases = Leases(self.holds)
         # The queue is not bounded here: there is one waiter for each request at most, and the server bounds
         # those. The gate is apart from the limiter, since an abandoned thread must still count as running.
         self._hash_gate = trio.CapacityLimiter(HASHES_AT_ONCE)
@@ -128,6 +95,34 @@ class AuthService:
         if material.complaints:
             raise SetupError("; ".join(material.complaints))
 
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Have changes of the files and ends of sessions reach what is open, until cancelled."""
+        task_status.started()
+        while self.enabled:
+            await trio.sleep(RECONSIDER_S)
+            await self._refresh()
+            self._leases.reconsider()
+        await trio.sleep_forever()
+
+    def capabilities(self, user: str) -> frozenset[Capability]:
+        """Return what *user* may do as of the last look at the files; nothing without an account."""
+        if not self.enabled:
+            return EVERYTHING
+        material = self._files.material
+        if material.rights is None or (material.members_known and user not in material.accounts.accounts):
+            return NOTHING
+        return material.rights.of(user)
+
+    def holds(self, claim: Claim) -> bool:
+        """Return whether *claim* is good: the session lives, and the user still may."""
+        if claim.token is not None and self.check_token(claim.token) is None:
+            return False
+        return claim.capabilities <= self.capabilities(claim.user)
+
+    def lease(self, claim: Claim) -> AbstractContextManager[trio.CancelScope]:
+        """Return a context whose scope is cancelled when *claim* is no longer good."""
+        return self._leases.held(claim)
+
     async def login(self, user: str, passwd: str, expire_s: int = 0, *, client: str = LOCAL) -> str | None:
         """Check the credentials and open a session; return its token, or None if authentication is off.
 
@@ -153,6 +148,7 @@ class AuthService:
         logger.info(
             "User %s logged in, for %s", user, f"{lifetime_s} s" if lifetime_s else "an unlimited time"
         )
+        self._witness(AuthEvent(AuthEventKind.LOGIN, user, client))
         token = self._sessions.open(user, lifetime_s)
         info = self._sessions.info_of(token)
         assert info is not None, "a session outlives its opening"
@@ -169,8 +165,7 @@ class AuthService:
             await trio.lowlevel.checkpoint()
             return True
         material = await self._refresh()
-        network = network_of(client)
-        self._require_patience(user, network)
+        self._require_patience(material, user, client)
         code_fits = True
         if material.totp is not None:
             passwd, code = split_code(passwd)
@@ -180,8 +175,8 @@ class AuthService:
         if account is not None and self._verified.contains(material.generation, user, passwd):
             accepted = True
         else:
-            accepted = await self._verify(material, user, account, passwd, network)
-        self._count(material, user, accepted=accepted)
+            accepted = await self._verify(material, user, account, passwd, client)
+        self._count(material, user, client, accepted=accepted)
         return accepted
 
     def check_token(self, token: str) -> str | None:
@@ -203,6 +198,7 @@ class AuthService:
                 "expected the token of a live session, got an unknown or expired one - at logout"
             )
         ended = self._sessions.close_all_of(user)
+        self._leases.reconsider()
         logger.info("User %s logged out, sessions ended: %d", user, ended)
         return ended
 
@@ -211,21 +207,25 @@ class AuthService:
         """The longest lifetime of a session in seconds; 0 = unlimited."""
         return self._options.expire_s
 
-    def sessions(self) -> list[SessionInfo]:
-        """Return all open sessions, the least recently used first."""
-        return self._sessions.infos()
+    def sessions_shown_to(self, user: str) -> list[SessionInfo]:
+        """Return the sessions that *user* may see and end: the own ones, all of them as an administrator."""
+        shows_all = Capability.ADMIN in self.capabilities(user)
+        return [info for info in self._sessions.infos() if shows_all or info.user == user]
 
     def session_id(self, token: str) -> str | None:
         """Return the id of the session of *token*; None if it is nobody's."""
         info = self._sessions.info_of(token)
         return None if info is None else info.id
 
-    def end_session(self, session_id: str) -> bool:
-        """End the one session of that id; False if there is none."""
+    def end_session(self, session_id: str, *, by: str) -> bool:
+        """End the one session of that id; False if there is none that the user *by* may see."""
+        if not any(info.id == session_id for info in self.sessions_shown_to(by)):
+            return False
         ended = self._sessions.close(session_id)
-        if ended is not None:
-            logger.info("A session of user %s was ended", ended.user)
-        return ended is not None
+        assert ended is not None, "there was one"
+        logger.info("User %s ended a session of user %s", by or "(anybody)", ended.user)
+        self._leases.reconsider()
+        return True
 
     async def users(self) -> list[str]:
         """Return everybody who can log in with a password; nobody needs to while authentication is off."""
@@ -242,17 +242,6 @@ class AuthService:
         """
         return self._sessions.hold(token) if self.enabled and self._options.extend else nullcontext()
 
-    async def wait_ended(self, token: str) -> None:
-        """Return when *token* is nobody's any more: logged out, ended by somebody, or expired."""
-        if not self.enabled:
-            await trio.sleep_forever()
-        while (end := self._sessions.end_of(token)) is not None:
-            left_s, changed = end
-            # Looked at again afterwards: it may be held by now, and so live longer.
-            with trio.move_on_after(left_s):
-                await changed.wait()
-        await trio.lowlevel.checkpoint()
-
     def statistics(self) -> dict[str, int]:
         """Return counters since the start, and the present numbers of sessions and remembered credentials."""
         return {
@@ -262,34 +251,38 @@ class AuthService:
             "verifications_waiting": self._hash_gate.statistics().tasks_waiting,
             **{f"cache_{name}": value for name, value in self._verified.statistics().items()},
             **self._guessing.statistics(),
+            **self._leases.statistics(),
             **self._sessions.statistics(),
         }
 
-    def _require_patience(self, user: str, network: str) -> None:
+    def _require_patience(self, material: Material, user: str, client: str) -> None:
+        network = network_of(client)
         wait_s = self._guessing.wait_s(user, network, self._clock())
         if wait_s > 0:
             self._guessing.refused()
+            self._witness(AuthEvent(AuthEventKind.LIMITED, _known(material, user), client))
             raise TooManyAttemptsError(
                 f"expected fewer wrong passwords from {network}, got too many; try again in {wait_s} s",
                 wait_s,
             )
 
-    def _count(self, material: _Material, user: str, *, accepted: bool) -> None:
+    def _count(self, material: Material, user: str, client: str, *, accepted: bool) -> None:
         if accepted:
             self._accepted += 1
             return
         self._refused += 1
-        # A name that is nobody's is not logged: it may be a password that was typed into the wrong field.
-        name = user if user in material.accounts.accounts else "an unknown user"
-        logger.warning("Refused the credentials of %s", name)
+        name = _known(material, user)
+        logger.warning("Refused the credentials of %s", name or "an unknown user")
+        self._witness(AuthEvent(AuthEventKind.REFUSED, name, client))
 
     async def _verify(
-        self, material: _Material, user: str, account: StoredHash | None, password: str, network: str
+        self, material: Material, user: str, account: StoredHash | None, password: str, client: str
     ) -> bool:
+        network = network_of(client)
         async with self._hash_gate:
             # Whoever was ahead in the queue may have used up what was left, so a burst of guesses gets no
             # more of them verified than a row of them does.
-            self._require_patience(user, network)
+            self._require_patience(material, user, client)
             # Or may have brought the same credentials.
             if account is not None and self._verified.contains(material.generation, user, password):
                 return True
@@ -312,59 +305,27 @@ class AuthService:
                 self._verified.remember(material.generation, user, password)
         return accepted
 
-    async def _refresh(self) -> _Material:
-        """Look whether the files changed and return what credentials are now checked against.
+    async def _refresh(self) -> Material:
+        known = self._files.material.generation
+        material = await self._files.refresh()
+        if material.generation != known:
+            self._end_sessions_without_account(material)
+            if known:
+                self._witness(AuthEvent(AuthEventKind.CHANGED))
+        return material
 
-        No deadline here: whoever waits for a dead disk is ended by the deadline of its request.
-        """
-        files = await trio.to_thread.run_sync(
-            self._observe, self._files, abandon_on_cancel=True, limiter=self._file_threads
-        )
-        if self._files is None or not files.same_as(self._files):
-            self._material = self._build(files, self._material.generation + 1)
-            self._tell({*self._material.complaints, *self._material.warnings})
-        self._files = files
-        return self._material
+    def _end_sessions_without_account(self, material: Material) -> None:
+        """End the sessions of users who were removed, so that no later user of that name has them."""
+        if material.members_known:
+            users = {info.user for info in self._sessions.infos()}
+            for user in users - material.accounts.accounts.keys():
+                logger.info("User %s has no account any more, sessions ended", user)
+                self._sessions.close_all_of(user)
 
-    def _observe(self, known: _Files | None) -> _Files:
-        """Look at both files, in a thread."""
-        secret_file = self._options.totp_secret_file
-        return _Files(
-            observe(self._options.password_file, known and known.passwords),
-            observe(secret_file, known and known.totp_secret) if secret_file else Observed(),
-        )
 
-    def _build(self, files: _Files, generation: int) -> _Material:
-        complaints = []
-        if files.passwords.error is not None:
-            complaints.append(
-                f"cannot read the password file: {files.passwords.error} - at {self._options.password_file}"
-            )
-        accounts = self._fallback
-        if files.passwords.data is not None:
-            accounts = PasswordFile.parse(files.passwords.data)
-        totp: TotpSecret | None = None
-        if files.totp_secret.error is not None:
-            complaints.append(
-                f"cannot read the secret of the second factor: {files.totp_secret.error} "
-                f"- at {self._options.totp_secret_file}"
-            )
-        elif files.totp_secret.data is not None:
-            try:
-                totp = TotpSecret.parse(files.totp_secret.data)
-            except ValueError as exc:
-                complaints.append(f"{exc} - at {self._options.totp_secret_file}")
-        warnings = (f"{problem.message} - at {self._options.password_file}" for problem in accounts.problems)
-        return _Material(generation, accounts, totp, tuple(complaints), tuple(warnings))
-
-    def _tell(self, messages: Collection[str]) -> None:
-        """Log what has not been said of the previous reading already."""
-        for message in sorted(set(messages) - self._told):
-            if message in self._material.complaints:
-                logger.error("Nobody can log in: %s", message)
-            else:
-                logger.warning("Password file: %s", message)
-        self._told = frozenset(messages)
+def _known(material: Material, user: str) -> str:
+    """Return *user* if somebody has that name, else nothing: it may be a password in the wrong field."""
+    return user if user in material.accounts.accounts else ""
 
 
 def _verify_at_constant_cost(

@@ -13,10 +13,8 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-
-import trio
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +55,6 @@ class _Session:
     opened_at: float
     expires_at: float
     holders: int = 0
-    changed: trio.Event = field(default_factory=trio.Event)
-    """Set when its end has come, or has become another one; then there is a new one of these."""
-
-    def tell(self) -> None:
-        self.changed.set()
-        self.changed = trio.Event()
 
     def expired(self, now: float) -> bool:
         return self.holders == 0 and now >= self.expires_at
@@ -96,17 +88,6 @@ class SessionStore:
         )
         self._opened += 1
         return token
-
-    def end_of(self, token: str) -> tuple[float, trio.Event] | None:
-        """Return in how many seconds the session of *token* expires, and what is set when that changes.
-
-        None if it is nobody's. A session that is held has no end yet.
-        """
-        session = self._sessions.get(self._digest(token))
-        now = self._clock()
-        if session is None or session.expired(now):
-            return None
-        return math.inf if session.holders else session.expires_at - now, session.changed
 
     def user_of(self, token: str) -> str | None:
         """Return whose session *token* is, None if nobody's; a session found expired is removed."""
@@ -162,7 +143,6 @@ class SessionStore:
             session.holders -= 1
             if session.holders == 0:
                 session.expires_at = self._expiry(session.lifetime_s)
-                session.tell()
 
     def statistics(self) -> dict[str, int]:
         """Return how many sessions there are, are held open, were opened, and had to make room for others."""
@@ -190,9 +170,7 @@ class SessionStore:
         return SessionInfo(session.id, session.user, now - session.opened_at, left_s)
 
     def _end(self, digest: bytes) -> _Session:
-        session = self._sessions.pop(digest)
-        session.tell()
-        return session
+        return self._sessions.pop(digest)
 
     def _make_room(self, user: str) -> None:
         own = [digest for digest, session in self._sessions.items() if session.user == user]

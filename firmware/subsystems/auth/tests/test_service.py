@@ -17,8 +17,11 @@ from trio.testing import MockClock
 
 from firmware.core.errors import ForbiddenError, SetupError
 from firmware.subsystems.auth.hashing import CostClass, PasswordHasher, Scheme, StoredHash
+from firmware.subsystems.auth.leases import Claim
+from firmware.subsystems.auth.material import AuthOptions
 from firmware.subsystems.auth.password_file import PasswordFile, save
-from firmware.subsystems.auth.service import ANYONE, AuthOptions, AuthService
+from firmware.subsystems.auth.rights import EVERYTHING, NOTHING, Capability
+from firmware.subsystems.auth.service import ANYONE, AuthService
 
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 NOW_S = 1_234_567_890.0
@@ -70,12 +73,14 @@ class Appliance:
     ) -> None:
         self.path = directory / "htpasswd"
         self.secret_path = directory / "totp.secret"
+        self.rights_path = directory / "rights.toml"
         self.hasher = CountingHasher()
         self.now_s = NOW_S
         save(self.path, PasswordFile.empty().with_account("admin", ADMIN).with_account("guest", GUEST))
         self.options = AuthOptions(
             password_file=self.path,
             totp_secret_file=self.secret_path,
+            rights_file=self.rights_path,
             enabled=enabled,
             extend=extend,
             expire_s=expire_s,
@@ -432,33 +437,134 @@ async def test_an_open_socket_keeps_its_session_only_if_so_configured(
     assert service.check_token(token) is None
 
 
-async def test_who_waits_for_the_end_of_a_session_learns_of_each_kind(
+async def test_what_is_open_ends_with_the_session_it_was_opened_in(
     tmp_path: Path, mock_clock: MockClock
 ) -> None:
     mock_clock.autojump_threshold = 0
     service = Appliance(tmp_path, expire_s=300, extend=True).service
 
-    async def logged_in() -> str:
+    async def logged_in() -> Claim:
         token = await service.login("admin", "correct horse")
         assert token is not None
-        return token
+        return Claim("admin", EVERYTHING, token)
 
-    started = trio.current_time()
-    await service.wait_ended(await logged_in())
-    assert trio.current_time() - started == pytest.approx(300)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(service.run)
+        opened = await logged_in()
+        # From here: while hashes are computed in a thread, this clock runs on.
+        started = trio.current_time()
+        with service.lease(opened):
+            await trio.sleep_forever()
+        assert 300 <= trio.current_time() - started < 301
 
-    for end in ("logout", "by id", "held, then left"):
-        token = await logged_in()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(service.wait_ended, token)
-            with service.hold(token):
-                await trio.sleep(1000)
-            assert nursery.child_tasks
-            if end == "logout":
-                service.logout(token)
-            elif end == "by id":
-                assert service.end_session(service.sessions()[-1].id)
-    await service.wait_ended("nobody's")
+        for end in ("logout", "by id", "held, then left"):
+            claim = await logged_in()
+            assert claim.token is not None
+            with service.lease(claim) as lease:
+                with service.hold(claim.token):
+                    await trio.sleep(1000)
+                assert not lease.cancel_called
+                if end == "logout":
+                    service.logout(claim.token)
+                elif end == "by id":
+                    assert service.end_session(service.sessions_shown_to("admin")[-1].id, by="admin")
+                await trio.sleep_forever()
+        with service.lease(Claim("admin", EVERYTHING, "nobody's")):
+            await trio.sleep_forever()
+        nursery.cancel_scope.cancel()
+
+
+# ----- rights
+
+
+async def test_rights_follow_their_file(tmp_path: Path, mock_clock: MockClock) -> None:
+    mock_clock.autojump_threshold = 0
+    appliance = Appliance(tmp_path)
+    service = appliance.service
+    await service.prepare()
+    assert service.capabilities("guest") == EVERYTHING
+    assert service.capabilities("nobody") == NOTHING
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(service.run)
+        with service.lease(Claim("guest", EVERYTHING)) as everything:
+            appliance.rights_path.write_text('users.guest = "viewer"')
+            await trio.sleep_forever()
+        assert everything.cancelled_caught
+        assert service.capabilities("guest") == {Capability.VIEW}
+        assert service.capabilities("admin") == EVERYTHING
+
+        with service.lease(Claim("guest", frozenset({Capability.VIEW}))) as viewing:
+            appliance.rights_path.write_text('users.guest = "operator"')
+            await service.users()
+            assert not viewing.cancel_called
+            assert Capability.POWER in service.capabilities("guest")
+            appliance.rights_path.write_text("users.guest = 7")
+            await trio.sleep_forever()
+        assert viewing.cancelled_caught
+        # A slip, an editor that is not done, a file that is gone: nobody is everything meanwhile.
+        for broken in ("users.guest = 7", "", None):
+            if broken is None:
+                appliance.rights_path.unlink()
+            else:
+                appliance.rights_path.write_text(broken)
+            assert not await service.check_password("admin", "correct horse")
+            assert service.capabilities("admin") == NOTHING
+        appliance.rights_path.write_text('others = "viewer"')
+        assert await service.check_password("admin", "correct horse")
+        assert service.capabilities("admin") == {Capability.VIEW}
+        nursery.cancel_scope.cancel()
+
+
+async def test_rights_that_cannot_be_read_are_no_start(tmp_path: Path) -> None:
+    appliance = Appliance(tmp_path)
+    appliance.rights_path.write_text('users.guest = "owner"')
+    with pytest.raises(SetupError, match=r"one of the roles admin, .* got 'owner' - at users\.guest"):
+        await appliance.service.prepare()
+
+
+async def test_who_has_no_account_any_more_has_no_sessions(tmp_path: Path, mock_clock: MockClock) -> None:
+    mock_clock.autojump_threshold = 0
+    appliance = Appliance(tmp_path)
+    service = appliance.service
+    token = await service.login("guest", "guest pass")
+    assert token is not None
+    async with trio.open_nursery() as nursery:
+        await nursery.start(service.run)
+        with (
+            service.lease(Claim("guest", EVERYTHING)) as by_password,
+            service.lease(Claim("guest", EVERYTHING, token)) as by_token,
+        ):
+            save(appliance.path, PasswordFile.empty().with_account("admin", ADMIN))
+            await trio.sleep_forever()
+        assert by_password.cancel_called
+        assert by_token.cancel_called
+        save(appliance.path, PasswordFile.empty().with_account("guest", GUEST))
+        await service.users()
+        assert service.check_token(token) is None
+        # Accounts that cannot be read are no reason to end what is open (contract subsystems.md 1).
+        guest = await service.login("guest", "guest pass")
+        assert guest is not None
+        appliance.path.unlink()
+        appliance.path.mkdir()
+        await service.users()
+        assert service.check_token(guest) == "guest"
+        assert service.capabilities("guest") == EVERYTHING
+        nursery.cancel_scope.cancel()
+
+
+async def test_sessions_are_shown_to_their_users_and_to_administrators(tmp_path: Path) -> None:
+    appliance = Appliance(tmp_path)
+    appliance.rights_path.write_text('users.guest = "operator"')
+    service = appliance.service
+    await service.login("admin", "correct horse")
+    await service.login("guest", "guest pass")
+    assert [info.user for info in service.sessions_shown_to("admin")] == ["admin", "guest"]
+    assert [info.user for info in service.sessions_shown_to("guest")] == ["guest"]
+    (admins, guests) = (info.id for info in service.sessions_shown_to("admin"))
+    assert not service.end_session(admins, by="guest")
+    assert service.end_session(guests, by="guest")
+    assert service.end_session(admins, by="admin")
 
 
 async def test_setting_the_date_ends_no_session(appliance: Appliance) -> None:

@@ -1,0 +1,32 @@
+"""What the authentication service tells of: logins, refusals, changes of its files. Never a secret."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class AuthEventKind(enum.StrEnum):
+    """What happened."""
+
+    LOGIN = "login"
+    REFUSED = "login refused"
+    LIMITED = "login limited"
+    CHANGED = "accounts or rights changed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthEvent:
+    """One of them. *user* is empty where nobody has that name: it may be a password in the wrong field."""
+
+    kind: AuthEventKind
+    user: str = ""
+    client: str = ""
+
+
+type Witness = Callable[[AuthEvent], None]
+
+
+def nobody_listens(_event: AuthEvent) -> None:
+    """Take an event and do nothing."""
