@@ -68,6 +68,7 @@ _test-modules: sanitize
     {{ bin }}/coverage run -m pytest -q drivers firmware api tools
     {{ bin }}/python -m tools.api_fuzz
     {{ bin }}/python -m tools.fuzz --seconds 2
+    {{ bin }}/python -m tools.crash 6
     {{ bin }}/coverage run -m pytest -q -m browser hil
 
 # The other half: guests, other people's clients, and the rig's fast selection. A third part at the same time
@@ -106,6 +107,11 @@ fuzz *ARGS:
 [group("check")]
 soak *MINUTES: console
     {{ bin }}/python -m tools.soak "$@"
+
+[doc("Kill an appliance CYCLES times (500) while it is being changed; fails if anything acknowledged is lost")]
+[group("check")]
+crash *CYCLES: console
+    {{ bin }}/python -m tools.crash "$@"
 
 [doc("Only the quick tests: no guest, no browser, nothing slow")]
 [group("check")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -295,26 +295,24 @@ class SwitchService:
 
         Raises SwitchUnknownEdidError.
         """
-        settings = await self._settings()
-        self._change(
-            settings.with_port(
-                virtual_port(port), edid_id=edid_id, dummy=dummy, name=name, click_delays=click_delays
+        place = virtual_port(port)
+        await self._change(
+            lambda settings: settings.with_port(
+                place, edid_id=edid_id, dummy=dummy, name=name, click_delays=click_delays
             )
         )
 
     async def set_colours(self, colours: Mapping[str, Colour | None]) -> None:
         """Change the colours of some roles; None is the default colour."""
-        settings = await self._settings()
-        self._change(settings.with_colours(colours))
+        await self._change(lambda settings: settings.with_colours(colours))
 
     async def create_edid(self, name: str, data: str) -> str:
         """Keep an EDID (256 or 512 hexadecimal digits) and return its new identifier.
 
         Raises SwitchTooManyEdidsError.
         """
-        settings = await self._settings()
         edid_id = str(uuid.uuid4())
-        self._change(settings.with_edid(edid_id, StoredEdid(name, data)))
+        await self._change(lambda settings: settings.with_edid(edid_id, StoredEdid(name, data)))
         return edid_id
 
     async def change_edid(self, edid_id: str, *, name: str | None = None, data: str | None = None) -> None:
@@ -322,24 +320,20 @@ class SwitchService:
 
         Raises SwitchUnknownEdidError, but not if there is nothing to change.
         """
-        settings = await self._settings()
         if name is not None or data is not None:
-            self._change(settings.changed_edid(edid_id, name=name, data=data))
+            await self._change(lambda settings: settings.changed_edid(edid_id, name=name, data=data))
 
     async def remove_edid(self, edid_id: str) -> None:
         """Forget an EDID; its ports have the default one then. Raises SwitchUnknownEdidError."""
-        settings = await self._settings()
-        self._change(settings.without_edid(edid_id))
+        await self._change(lambda settings: settings.without_edid(edid_id))
 
-    async def _settings(self) -> SwitchSettings:
+    async def _change(self, changed: Callable[[SwitchSettings], SwitchSettings]) -> None:
+        """Change the settings; they are kept when this returns. Raises DriverError if they cannot be."""
         with trio.move_on_after(LOAD_DEADLINE_S) as scope:
             await self._keeper.wait_loaded()
         if scope.cancelled_caught:
             raise DeviceTimeoutError("the switch's settings cannot be read yet; see the log")
-        return self._keeper.settings.value
-
-    def _change(self, settings: SwitchSettings) -> None:
-        self._keeper.change(settings)
+        await self._keeper.change(changed)
         self._take_settings()
 
     def statistics(self) -> dict[str, object]:

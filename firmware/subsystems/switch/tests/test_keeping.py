@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from drivers.errors import DriverError
 from drivers.wire.edid import build_edid
 from firmware.core.files import SETTLE_NS
 from firmware.subsystems.switch.default_edid import LOOK_INTERVAL_S, DefaultEdid
-from firmware.subsystems.switch.keeper import SAVE_AFTER_S, SettingsKeeper
+from firmware.subsystems.switch.keeper import SettingsKeeper
 from firmware.subsystems.switch.settings import SwitchSettings
 from firmware.subsystems.switch.store import SwitchStore
 
@@ -33,8 +34,8 @@ def _files_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drivers.system.blocking.trio.to_thread.run_sync", at_once)
 
 
-def named(name: str) -> SwitchSettings:
-    return SwitchSettings(names={1: name})
+def named(name: str) -> Callable[[SwitchSettings], SwitchSettings]:
+    return lambda settings: settings.with_port(1, name=name)
 
 
 def stored(directory: Path) -> object:
@@ -42,82 +43,95 @@ def stored(directory: Path) -> object:
     return json.loads(file.read_text()) if file.exists() else None
 
 
-async def test_settings_are_saved_some_time_after_the_last_change(
-    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
-) -> None:
+async def test_a_change_is_on_the_disk_when_it_is_made(tmp_path: Path, nursery: trio.Nursery) -> None:
     keeper = SettingsKeeper(SwitchStore(tmp_path))
     await nursery.start(keeper.run)
-    for number in range(4):
-        keeper.change(named(str(number)))
-        await trio.sleep(SAVE_AFTER_S - 1)
-        assert stored(tmp_path) is None
-    await trio.sleep(2)
-    assert stored(tmp_path) == {"1": "3"}
+    assert stored(tmp_path) is None
+    await keeper.change(named("rack"))
+    assert stored(tmp_path) == {"1": "rack"}
+    assert keeper.settings.value.names == {1: "rack"}
     inode = (tmp_path / "port_names.json").stat().st_ino
-    keeper.change(named("4"))
-    keeper.change(named("3"))
-    await trio.sleep(SAVE_AFTER_S + 1)
+    await keeper.change(named("rack"))
     assert (tmp_path / "port_names.json").stat().st_ino == inode
 
 
-async def test_the_last_change_is_saved_at_the_stop(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_changes_at_the_same_time_are_all_made(tmp_path: Path, nursery: trio.Nursery) -> None:
     keeper = SettingsKeeper(SwitchStore(tmp_path))
-    async with trio.open_nursery() as nursery:
-        await nursery.start(keeper.run)
-        keeper.change(named("late"))
-        nursery.cancel_scope.cancel()
-    assert stored(tmp_path) == {"1": "late"}
+    await nursery.start(keeper.run)
+    async with trio.open_nursery() as clients:
+        for port in range(1, 9):
+            clients.start_soon(
+                keeper.change, lambda settings, port=port: settings.with_port(port, name=f"server {port}")
+            )
+    assert keeper.settings.value.names == {port: f"server {port}" for port in range(1, 9)}
+    assert stored(tmp_path) == {str(port): f"server {port}" for port in range(1, 9)}
 
 
-async def test_a_failing_disk_is_a_fault_that_loses_nothing(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+async def test_a_change_that_cannot_be_kept_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
 ) -> None:
     def fail(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     keeper = SettingsKeeper(SwitchStore(tmp_path))
+    await nursery.start(keeper.run)
+    await keeper.change(named("before"))
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
-        keeper.change(named("early"))
-        with pytest.RaisesGroup(pytest.RaisesExc(DriverError, match="No space left")):
-            async with trio.open_nursery() as inner:
-                await inner.start(keeper.run)
-                keeper.change(named("mine"))
-    # The supervisor starts it again; what is in memory is not overwritten by what is on the disk.
-    await nursery.start(keeper.run)
-    await keeper.wait_loaded()
-    assert keeper.settings.value == named("mine")
-    await trio.sleep(SAVE_AFTER_S + 1)
-    assert stored(tmp_path) == {"1": "mine"}
+        with pytest.raises(DriverError, match="No space left"):
+            await keeper.change(named("after"))
+    assert keeper.settings.value.names == {1: "before"}
+    assert stored(tmp_path) == {"1": "before"}
+    await keeper.change(named("after"))
+    assert stored(tmp_path) == {"1": "after"}
 
 
-async def test_a_save_that_fails_at_the_stop_is_said(
-    tmp_path: Path,
-    autojump_clock: MockClock,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+async def test_a_change_is_made_although_its_client_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
 ) -> None:
-    def fail(descriptor: int) -> None:
-        raise OSError(5, "Input/output error")
+    monkeypatch.undo()  # in a thread, as always
+    begun, go_on, fsync = threading.Event(), threading.Event(), os.fsync
 
-    monkeypatch.setattr(os, "fsync", fail)
+    def slow(descriptor: int) -> None:
+        begun.set()
+        go_on.wait(60)
+        fsync(descriptor)
+
     keeper = SettingsKeeper(SwitchStore(tmp_path))
-    async with trio.open_nursery() as nursery:
-        await nursery.start(keeper.run)
-        keeper.change(named("lost"))
-        nursery.cancel_scope.cancel()
-    assert "the switch's last settings are lost" in caplog.text
+    await nursery.start(keeper.run)
+    monkeypatch.setattr(os, "fsync", slow)
+    async with trio.open_nursery() as clients:
+        clients.start_soon(keeper.change, named("late"))
+        await trio.to_thread.run_sync(begun.wait)
+        clients.cancel_scope.cancel()
+        go_on.set()
+    assert stored(tmp_path) == {"1": "late"}
+    assert keeper.settings.value.names == {1: "late"}
 
 
 async def test_what_was_damaged_is_written_anew_without_a_change(
-    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+    tmp_path: Path, nursery: trio.Nursery
 ) -> None:
     (tmp_path / "port_names.json").write_text('{"1": "good", "99": "bad"}')
     keeper = SettingsKeeper(SwitchStore(tmp_path))
     await nursery.start(keeper.run)
-    assert stored(tmp_path) is None
-    await trio.sleep(SAVE_AFTER_S + 1)
     assert stored(tmp_path) == {"1": "good"}
+
+
+async def test_settings_of_a_disk_that_cannot_be_written_are_of_use_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "port_names.json").write_text('{"1": "good", "99": "bad"}')
+    keeper = SettingsKeeper(SwitchStore(tmp_path))
+
+    def fail(descriptor: int) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(DriverError, match="Read-only"):
+        await keeper.run()
+    await keeper.wait_loaded()
+    assert keeper.settings.value.names == {1: "good"}
 
 
 # -- the default EDID ---------------------------------------------------------------------------------------

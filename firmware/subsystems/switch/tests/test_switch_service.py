@@ -27,7 +27,6 @@ from firmware.core.supervise import Supervisor, TaskPhase
 from firmware.state.switch import SwitchState
 from firmware.subsystems.switch.chain import SILENCE_S
 from firmware.subsystems.switch.config import SwitchConfig
-from firmware.subsystems.switch.keeper import SAVE_AFTER_S
 from firmware.subsystems.switch.service import ATX_HOLD_S, RETRY_S, SwitchService
 
 SETTLE_S = 130.0
@@ -259,7 +258,6 @@ async def test_a_change_of_settings_shows_at_once(tmp_path: Path, autojump_clock
         await it.switch.set_colours({"active": Colour(1, 2, 3, 4, 5)})
         assert it.state.colors.active.blink_ms == 5
         assert not it.state.summary.synced
-        await trio.sleep(SAVE_AFTER_S + 1)
         assert (tmp_path / "switch/port_names.json").exists()
 
 
