@@ -43,10 +43,20 @@ build: console
 keymaps:
     PYTHONPATH=hil {{ bin }}/python -m tools.generate_keymaps
 
+[doc("Build the SD-card image of BOARD: amd64 (quick), generic-arm64 or rpi4. Needs root")]
+[group("build")]
+image BOARD="generic-arm64": console
+    image/build.sh "$1"
+
+[doc("Boot the built image of BOARD in QEMU and use it from outside. Needs root")]
+[group("check")]
+image-boot BOARD="generic-arm64":
+    PYTHONPATH=. {{ bin }}/python -m image.boot_check "$1"
+
 [doc("Compile the hash-pinned locks again")]
 [group("build")]
 lock:
-    cd requirements && for name in runtime dev clients; do \
+    cd requirements && for name in runtime dev clients image; do \
         {{ bin }}/uv pip compile -q --python-version 3.13 --generate-hashes --no-header --no-annotate --universal \
             --no-emit-index-url "$name.in" -o "$name.txt"; done
     ! grep -n 'https\?://' requirements/*.txt
@@ -65,7 +75,7 @@ test: lint console
 # One of the two halves of `test`, side by side: what runs within one process, the fuzzer, and the browser.
 _test-modules: sanitize
     cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
-    {{ bin }}/coverage run -m pytest -q drivers firmware api tools
+    {{ bin }}/coverage run -m pytest -q drivers firmware api tools image
     {{ bin }}/python -m tools.api_fuzz
     {{ bin }}/python -m tools.fuzz --seconds 2
     {{ bin }}/python -m tools.crash 6

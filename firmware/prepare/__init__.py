@@ -1,0 +1,1 @@
+"""`python -m firmware.prepare`: makes the machine ready, from what is on the boot partition."""

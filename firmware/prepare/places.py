@@ -1,0 +1,36 @@
+"""Where the preparation reads and writes, and what it does to the machine beside writing files."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def write_console(text: str) -> None:
+    """Show *text* on the local consoles; a machine without one is no reason to stop."""
+    for device in ("/dev/console", "/dev/tty1"):
+        try:
+            with Path(device).open("w", encoding="utf-8") as console:
+                console.write(text)
+        except OSError:
+            continue
+
+
+@dataclass(frozen=True)
+class Places:
+    """Directories, and the effects that tests replace."""
+
+    boot: Path
+    """The boot partition: a FAT that a person writes to from another machine."""
+    config: Path
+    root: Path = Path("/")
+    """Below it lie /run and /var."""
+    set_host_name: Callable[[str], None] = socket.sethostname
+    show: Callable[[str], None] = write_console
+
+    @property
+    def zones(self) -> Path:
+        """The time zone database."""
+        return Path("/usr/share/zoneinfo")
