@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 # One hash at a time: each takes 19 MiB and a whole core of a board that also encodes video. Who polls is
 # served from the memory of verified credentials and does not queue here.
 HASHES_AT_ONCE: Final = 1
-# What a change of the files, or the end of a session, takes at most to reach what is open; three small files
-# are looked at for it.
-RECONSIDER_S: Final = 0.5
+# How often the three small files are looked at. A change reaches what is open once it was seen twice, so
+# within a second.
+RECONSIDER_S: Final = 0.4
 
 ANYONE: Final = "-"
 """The user that every token belongs to while authentication is off. No real user can have this name."""
@@ -98,10 +98,16 @@ class AuthService:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Have changes of the files and ends of sessions reach what is open, until cancelled."""
         task_status.started()
+        seen = 0
         while self.enabled:
             await trio.sleep(RECONSIDER_S)
-            await self._refresh()
-            self._leases.reconsider()
+            material = await self._refresh()
+            # Twice, since a file that somebody is just writing is empty for a moment, and that must not log
+            # everybody out. What is asked for meanwhile is refused.
+            if material.generation == seen:
+                self._end_sessions_without_account(material)
+                self._leases.reconsider()
+            seen = material.generation
         await trio.sleep_forever()
 
     def capabilities(self, user: str) -> frozenset[Capability]:
@@ -148,7 +154,8 @@ class AuthService:
         logger.info(
             "User %s logged in, for %s", user, f"{lifetime_s} s" if lifetime_s else "an unlimited time"
         )
-        self._witness(AuthEvent(AuthEventKind.LOGIN, user, client))
+        if self.enabled:
+            self._witness(AuthEvent(AuthEventKind.LOGIN, user, client))
         token = self._sessions.open(user, lifetime_s)
         info = self._sessions.info_of(token)
         assert info is not None, "a session outlives its opening"
@@ -308,10 +315,8 @@ class AuthService:
     async def _refresh(self) -> Material:
         known = self._files.material.generation
         material = await self._files.refresh()
-        if material.generation != known:
-            self._end_sessions_without_account(material)
-            if known:
-                self._witness(AuthEvent(AuthEventKind.CHANGED))
+        if material.generation != known and known:
+            self._witness(AuthEvent(AuthEventKind.CHANGED))
         return material
 
     def _end_sessions_without_account(self, material: Material) -> None:

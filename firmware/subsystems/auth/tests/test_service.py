@@ -21,7 +21,7 @@ from firmware.subsystems.auth.leases import Claim
 from firmware.subsystems.auth.material import AuthOptions
 from firmware.subsystems.auth.password_file import PasswordFile, save
 from firmware.subsystems.auth.rights import EVERYTHING, NOTHING, Capability
-from firmware.subsystems.auth.service import ANYONE, AuthService
+from firmware.subsystems.auth.service import ANYONE, RECONSIDER_S, AuthService
 
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 NOW_S = 1_234_567_890.0
@@ -550,6 +550,29 @@ async def test_who_has_no_account_any_more_has_no_sessions(tmp_path: Path, mock_
         await service.users()
         assert service.check_token(guest) == "guest"
         assert service.capabilities("guest") == EVERYTHING
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_password_file_that_is_just_being_written_logs_nobody_out(
+    tmp_path: Path, mock_clock: MockClock
+) -> None:
+    appliance = Appliance(tmp_path)
+    service = appliance.service
+    await service.prepare()
+    token = await service.login("guest", "guest pass")
+    assert token is not None
+    whole = appliance.path.read_bytes()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(service.run)
+        with service.lease(Claim("guest", EVERYTHING, token)) as lease:
+            for content in (b"", whole, whole[:20], whole):
+                appliance.path.write_bytes(content)
+                await service.users()
+                assert service.holds(Claim("guest", EVERYTHING)) is (content == whole)
+                mock_clock.jump(RECONSIDER_S)
+                await trio.testing.wait_all_tasks_blocked(0.05)
+        assert not lease.cancel_called
+        assert service.check_token(token) == "guest"
         nursery.cancel_scope.cancel()
 
 
