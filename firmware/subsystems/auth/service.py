@@ -32,9 +32,10 @@ logger = logging.getLogger(__name__)
 # One hash at a time: each takes 19 MiB and a whole core of a board that also encodes video. Who polls is
 # served from the memory of verified credentials and does not queue here.
 HASHES_AT_ONCE: Final = 1
-# How often the three small files are looked at. A change reaches what is open once it was seen twice, so
-# within a second.
-RECONSIDER_S: Final = 0.4
+# How often the three small files are looked at, and how soon again after a change: what is open feels it once
+# it was seen twice, so within a second.
+LOOK_S: Final = 0.5
+CONFIRM_S: Final = 0.1
 
 ANYONE: Final = "-"
 """The user that every token belongs to while authentication is off. No real user can have this name."""
@@ -98,15 +99,16 @@ class AuthService:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Have changes of the files and ends of sessions reach what is open, until cancelled."""
         task_status.started()
-        seen = 0
+        seen, pause_s = self._files.material.generation, LOOK_S
         while self.enabled:
-            await trio.sleep(RECONSIDER_S)
+            await trio.sleep(pause_s)
             material = await self._refresh()
             # Twice, since a file that somebody is just writing is empty for a moment, and that must not log
             # everybody out. What is asked for meanwhile is refused.
             if material.generation == seen:
                 self._end_sessions_without_account(material)
                 self._leases.reconsider()
+            pause_s = LOOK_S if material.generation == seen else CONFIRM_S
             seen = material.generation
         await trio.sleep_forever()
 

@@ -21,7 +21,7 @@ from firmware.subsystems.auth.leases import Claim
 from firmware.subsystems.auth.material import AuthOptions
 from firmware.subsystems.auth.password_file import PasswordFile, save
 from firmware.subsystems.auth.rights import EVERYTHING, NOTHING, Capability
-from firmware.subsystems.auth.service import ANYONE, RECONSIDER_S, AuthService
+from firmware.subsystems.auth.service import ANYONE, LOOK_S, AuthService
 
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 NOW_S = 1_234_567_890.0
@@ -569,7 +569,7 @@ async def test_a_password_file_that_is_just_being_written_logs_nobody_out(
                 appliance.path.write_bytes(content)
                 await service.users()
                 assert service.holds(Claim("guest", EVERYTHING)) is (content == whole)
-                mock_clock.jump(RECONSIDER_S)
+                mock_clock.jump(LOOK_S)
                 await trio.testing.wait_all_tasks_blocked(0.05)
         assert not lease.cancel_called
         assert service.check_token(token) == "guest"
