@@ -113,3 +113,42 @@ def test_theme_and_language_are_kept(page: Page, appliance: RunningAppliance) ->
     expect(page.locator("#page-settings")).to_have_text("Einstellungen")
     expect(page.locator("#theme")).to_have_value("dark")
     assert page.evaluate(ground) != light
+
+
+def test_the_audit_trail_is_shown(page: Page, appliance: RunningAppliance, target: Target) -> None:
+    log_in(page, appliance)
+    target.post("/api/atx/click", button="power")
+    page.goto(address(appliance, "/#/system/audit"))
+    records = page.get_by_test_id("audit-record")
+    expect(records.filter(has_text="POST /api/atx/click").first).to_contain_text("button=power")
+    expect(records.first).to_contain_text("admin")
+    page.locator("#audit-filter").fill("no such record")
+    expect(records).to_have_count(0)
+    with page.expect_download() as caught:
+        page.locator("#audit-download").click()
+    assert '"what":"POST /api/atx/click"' in Path(caught.value.path()).read_text()
+
+
+def test_who_may_only_watch_from_now_on_is_told_so(
+    page: Page, tmp_path: Path, start_appliance: Callable[..., RunningAppliance]
+) -> None:
+    config = tmp_path / "appliance0" / "config"
+    config.mkdir(parents=True)
+    rights = config / "rights.toml"
+    rights.write_text('[users]\nadmin = "operator"\n')
+    appliance = start_appliance("--board", "emulated", "--http", "127.0.0.1:0", "--https", "")
+    log_in(page, appliance)
+    expect(page.locator("#atx-power")).to_have_attribute("aria-disabled", "false")
+    page.locator("#rail-system").click()
+    expect(page.locator("#page-sessions")).to_be_visible()
+    expect(page.locator("#page-audit")).to_have_count(0)
+    rights.write_text('[users]\nadmin = "viewer"\n')
+    expect(page.locator("#input-hint")).to_contain_text("You may watch and not touch", timeout=60_000)
+    expect(page.locator("#atx-power")).to_have_attribute("aria-disabled", "true")
+    expect(page.locator("#rail-keyboard")).to_have_count(0)
+    # What is offered all the same is refused with the reason, and is not the end of the session.
+    page.locator("#rail-drives").click()
+    page.locator("#drive-reset").click()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#notices")).to_contain_text("a user who may media")
+    assert page.url.endswith("#/drives")

@@ -30,5 +30,7 @@ export default defineConfig({
   },
   test: {
     include: ["src/**/*.test.ts"],
+    // A busy machine makes everything slower; what hangs is found all the same.
+    testTimeout: 60_000,
   },
 });

@@ -13,6 +13,7 @@ import { ControlSocket } from "./net/control";
 import { baseOf, endpoint, loginUrl, type Query, socketEndpoint } from "./net/urls";
 import { Activities } from "./state/activities";
 import { Appliance } from "./state/appliance";
+import { Rights } from "./state/rights";
 import { text } from "./text";
 import type { Catalogue } from "./text/en";
 import { actionFailure } from "./text/failures";
@@ -45,6 +46,7 @@ export class Session {
   readonly control: ControlSocket;
   readonly appliance = new Appliance();
   readonly activities = new Activities();
+  readonly rights = new Rights();
   readonly hid: HidOutput;
   readonly keyboard: Keyboard;
   readonly mouse: Mouse;
@@ -68,6 +70,8 @@ export class Session {
       onOpened: () => {
         this.#wasOnline = true;
         this.appliance.restart();
+        // Without an answer the connection breaks as well, and this is asked again with the next one.
+        this.rights.load(this.base).catch(() => undefined);
       },
       onClosed: () => {
         // The appliance releases everything when a session ends (websocket.md 1.8).
@@ -141,6 +145,7 @@ export class Session {
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") {
         this.control.hurry();
+        this.rights.load(this.base).catch(() => undefined);
       }
     });
   }
@@ -221,9 +226,18 @@ export class Session {
 
   #failed(what: string, error: unknown): void {
     if (error instanceof ApiError && error.needsLogin) {
-      this.goToLogin();
+      void this.#refused(what, error);
     } else {
       this.notify(actionFailure(text.value, what, error));
+    }
+  }
+
+  /** A refusal means that the session has ended, or that its user may not do that. */
+  async #refused(what: string, error: ApiError): Promise<void> {
+    if (await isLoggedIn(this.base).catch(() => true)) {
+      this.notify(actionFailure(text.value, what, error));
+    } else {
+      this.goToLogin();
     }
   }
 }

@@ -23,7 +23,7 @@ export class ApiError extends Error {
     this.retryAfterS = retryAfterS;
   }
 
-  /** The session is gone (401, 403) or its cookie is unreadable, which `auth/check` answers with 400. */
+  /** The session may be gone (401, 403): a user who lacks the right is refused by 403 as well. */
   get needsLogin(): boolean {
     return this.status === 401 || this.status === 403;
   }

@@ -15,7 +15,7 @@ export function CtrlAltDel() {
       id="cad"
       hint={words.cadHint}
       icon={<KeysIcon />}
-      off={session.control.status.value.phase !== "online"}
+      off={session.control.status.value.phase !== "online" || !session.rights.may("type")}
       onPress={() => void session.act(words.cad, "api/hid/events/send_shortcut", { keys: CTRL_ALT_DEL })}
     >
       {words.cad}

@@ -3,12 +3,14 @@
 import { lazy, Suspense } from "preact/compat";
 import { oskOpen } from "../osk/settings";
 import { text } from "../text";
+import { useSession } from "./context";
 import { KeysIcon } from "./icons";
 
 const OnScreenKeyboard = lazy(() => import("../osk/keyboard"));
 
 export function OskHost() {
-  return oskOpen.value ? (
+  const { rights } = useSession();
+  return oskOpen.value && rights.may("type") ? (
     <Suspense fallback={null}>
       <OnScreenKeyboard />
     </Suspense>
@@ -16,6 +18,9 @@ export function OskHost() {
 }
 
 export function OskButton() {
+  if (!useSession().rights.may("type")) {
+    return null;
+  }
   const words = text.value.osk;
   return (
     <button

@@ -21,7 +21,7 @@ export interface Panel {
   readonly name: PanelName;
   readonly icon: () => JSX.Element;
   readonly load: () => Promise<{ default: ComponentType }>;
-  /** Whether this appliance has what it is for; read at rendering. */
+  /** Whether this appliance has what it is for, and its user may use it; read at rendering. */
   readonly isOffered: (session: Session) => boolean;
 }
 
@@ -30,8 +30,18 @@ const always = (): boolean => true;
 /** In the order of the rail. */
 export const PANELS: readonly Panel[] = [
   { name: "video", icon: ScreenIcon, load: () => import("../panels/video/panel"), isOffered: always },
-  { name: "keyboard", icon: KeysIcon, load: () => import("../panels/keyboard/panel"), isOffered: always },
-  { name: "mouse", icon: MouseIcon, load: () => import("../panels/mouse/panel"), isOffered: always },
+  {
+    name: "keyboard",
+    icon: KeysIcon,
+    load: () => import("../panels/keyboard/panel"),
+    isOffered: (session) => session.rights.may("type"),
+  },
+  {
+    name: "mouse",
+    icon: MouseIcon,
+    load: () => import("../panels/mouse/panel"),
+    isOffered: (session) => session.rights.may("point"),
+  },
   { name: "text", icon: LinesIcon, load: () => import("../panels/text/panel"), isOffered: always },
   { name: "drives", icon: DriveIcon, load: () => import("../panels/drives/panel"), isOffered: always },
   {

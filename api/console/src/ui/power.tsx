@@ -28,7 +28,7 @@ export function PowerGroup() {
   const session = useSession();
   const words = text.value.power;
   const atx = panelOf(session);
-  const off = atx === null;
+  const off = atx === null || !session.rights.may("power");
 
   const click = (button: string, name: string): void => {
     void session.act(name, "api/atx/click", { button });

@@ -63,6 +63,9 @@ function InputHint() {
   if (hid !== null && !hid.keyboard.online) {
     words[0] = keyboard.offline;
   }
+  if (!session.rights.may("type")) {
+    words[0] = session.rights.may("point") ? keyboard.pointOnly : keyboard.watchOnly;
+  }
   if (hid !== null && !hid.mouse.absolute) {
     words.push(session.caught.value ? mouse.caught : mouse.catchHint);
   }

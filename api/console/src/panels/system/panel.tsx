@@ -5,6 +5,7 @@ import { lazy, Suspense } from "preact/compat";
 import { go, route } from "../../state/route";
 import { text } from "../../text";
 import type { Catalogue } from "../../text/en";
+import { useSession } from "../../ui/context";
 import { Loading } from "../../ui/kit";
 import OverviewPage from "./overview";
 import "./system.css";
@@ -15,10 +16,14 @@ const PAGES: Readonly<Record<PageName, ComponentType>> = {
   overview: OverviewPage,
   health: lazy(() => import("./health")),
   log: lazy(() => import("./log")),
+  audit: lazy(() => import("./audit")),
   sessions: lazy(() => import("./sessions")),
   snapshots: lazy(() => import("./snapshots")),
   settings: lazy(() => import("./settings")),
 };
+
+/** Pages of which the appliance tells others nothing. */
+const OF_ADMINS: ReadonlySet<PageName> = new Set(["log", "audit"] as const);
 
 function isPage(name: string): name is PageName {
   return name in PAGES;
@@ -26,12 +31,15 @@ function isPage(name: string): name is PageName {
 
 export default function SystemPanel() {
   const words = text.value.system.pages;
-  const page = isPage(route.value.page) ? route.value.page : "overview";
+  const { rights } = useSession();
+  const isOffered = (name: PageName): boolean => !OF_ADMINS.has(name) || rights.may("admin");
+  const asked = route.value.page;
+  const page = isPage(asked) && isOffered(asked) ? asked : "overview";
   const Page = PAGES[page];
   return (
     <>
       <nav class="pages" aria-label={text.value.panels.title.system}>
-        {(Object.keys(PAGES) as PageName[]).map((name) => (
+        {(Object.keys(PAGES) as PageName[]).filter(isOffered).map((name) => (
           <button
             type="button"
             key={name}

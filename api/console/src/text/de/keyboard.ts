@@ -10,5 +10,7 @@ export const keyboard: Catalogue["keyboard"] = {
   scroll: "Rollen",
   offline: "Der Zielrechner nimmt keine Tasten an",
   captured: "Tastatur geht an den Zielrechner · Strg+Alt holt sie zurück",
+  pointOnly: "Sie dürfen die Maus benutzen, nicht die Tastatur",
+  watchOnly: "Sie dürfen zusehen, nicht eingreifen",
   released: "Klicken Sie in das Bild, um zu tippen",
 };

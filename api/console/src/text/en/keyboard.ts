@@ -10,5 +10,7 @@ export const keyboard = {
   scroll: "Scroll",
   offline: "The target does not take keys",
   captured: "Keyboard goes to the target · Ctrl+Alt returns it",
+  pointOnly: "You may use the mouse and not the keyboard",
+  watchOnly: "You may watch and not touch",
   released: "Click the picture to type",
 };
