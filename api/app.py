@@ -25,6 +25,7 @@ from api.errors import answer_to, framework_answer, refusal
 from api.headers import add_security_headers
 from api.leased import leased
 from api.params import Param
+from api.proxies import TrustedProxies
 from api.redfish.dress import dress
 from api.routing import Access, Call, Route, client_address, error_envelope, refused_envelope
 from api.server import FrontApp, is_disconnect
@@ -67,6 +68,7 @@ class Front:
     hub: Hub
     media: MediaSockets
     routes: Sequence[Route]
+    proxies: TrustedProxies
 
 
 class Application(FrontApp):
@@ -106,6 +108,8 @@ class Application(FrontApp):
         path = "" if scope["type"] == "lifespan" else _REPEATED_SLASHES.sub("/", scope["path"])
         if path not in ("", "/kvm/"):
             scope = {**scope, "path": path.rstrip("/") or "/"}  # type: ignore[assignment] # the union of scopes is lost
+        if path:
+            scope = cast("Scope", self._front.proxies.seen_through(cast("Mapping[str, Any]", scope)))
         await super().asgi_app(scope, receive, send)
 
     async def serve_route(self, by_method: Mapping[str, Route]) -> Response:

@@ -16,6 +16,7 @@ import trio
 
 from api.app import Application, Front
 from api.console import asset_root
+from api.proxies import TrustedProxies
 from api.redfish.service import redfish_routes
 from api.routes.atx import atx_routes
 from api.routes.audit import audit_routes
@@ -285,6 +286,7 @@ async def compose(
             hub=hub,
             media=pictures.media,
             routes=routes,
+            proxies=TrustedProxies(settings.farhand.trusted_proxies),
         )
     )
     server_config = await make_server_config(loaded, http, https, state_dir, application)

@@ -32,6 +32,7 @@ from firmware.core.config.kinds import (
 )
 from firmware.core.config.section import Notes, Section
 from firmware.core.config.tree import Node
+from firmware.settings.networks import Networks
 from firmware.settings.otg import OtgConfig
 from firmware.subsystems.atx.config import AtxConfig
 from firmware.subsystems.auth.config import AuthConfig
@@ -305,6 +306,8 @@ class FarhandConfig(Section, frozen=True):
     http: OptionalListen = ListenAddress("127.0.0.1", 8080)
     https: OptionalListen = ListenAddress("0.0.0.0", 443)  # noqa: S104 - the appliance serves its network
     tls: TlsConfig = TlsConfig()
+    trusted_proxies: Networks = ()
+    """Reverse proxies whose `X-Forwarded-For` says who the client is."""
     rights: OptionalPath = Path("/etc/kvmd/rights.toml")
     """Who may do what; None or no such file = everybody with an account everything."""
     video: VideoConfig = VideoConfig()

@@ -252,6 +252,7 @@ OURS = {
     "farhand/boot/modes": ["uefi", "legacy"],
     "farhand/boot/window": 12.0,
     "farhand/rights": "@/rights.toml",
+    "farhand/trusted_proxies": [],
     "farhand/tls/certificate": "",
     "farhand/tls/key": "",
     "farhand/video/device": "",
