@@ -15,6 +15,7 @@ from firmware.core.config.tree import Position
 from firmware.settings import LoadedSettings
 from firmware.settings.loading import BOARD
 from firmware.subsystems.auth.config import HtpasswdAuthConfig
+from firmware.subsystems.auth.rights import Rights
 from firmware.subsystems.gpio.driver_config import LineDriverConfig, LocatorDriverConfig
 from firmware.subsystems.hid.keymap_files import US, is_available, our_names
 
@@ -93,6 +94,13 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
                 path.read_bytes()
             except OSError as exc:
                 yield f"farhand/tls/{name}", f"cannot be read: {path}: {exc.strerror}"
+    if farhand.rights is not None and farhand.rights.exists():
+        try:
+            Rights.parse(farhand.rights.read_bytes())
+        except OSError as exc:
+            yield "farhand/rights", f"cannot be read: {farhand.rights}: {exc.strerror}"
+        except ValueError as exc:
+            yield "farhand/rights", f"{exc} - at {farhand.rights}"
 
 
 def _replaced(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:

@@ -144,6 +144,8 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, object]:
         "summary": route.summary,
         "responses": dict(_responses(route, schemas)),
     }
+    if route.needs is not None:
+        operation["description"] = f"Its caller needs the right `{route.needs}`."
     parameters = [*_path_parts(route), *_query(route)]
     if parameters:
         operation["parameters"] = parameters

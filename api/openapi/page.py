@@ -54,6 +54,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
     yield f'<details id="{escape(operation["operationId"])}"><summary>'
     yield f'<b class="{method}">{method.upper()}</b> '
     yield f"<code>{escape(path)}</code> {escape(operation['summary'])}{lock}</summary>"
+    if "description" in operation:
+        yield f"<p>{escape(operation['description'])}</p>"
     if "parameters" in operation:
         yield "<table><thead><tr><th>parameter</th><th>value</th><th>meaning</th></tr></thead><tbody>"
         for parameter in operation["parameters"]:

@@ -29,6 +29,7 @@ from firmware.core.validators import (
     valid_shortcut_keys,
     valid_stream_quality,
 )
+from firmware.subsystems.auth.rights import Capability
 
 FREE_TEXT = {
     valid_choice,
@@ -68,7 +69,7 @@ def test_a_route_is_described_by_what_it_declares() -> None:
         "POST",
         "/api/lamps/<name>",
         Access.USER,
-        None,
+        Capability.GPIO,
         nothing,
         (level, wait),
         summary="light a lamp",
@@ -78,6 +79,7 @@ def test_a_route_is_described_by_what_it_declares() -> None:
     operation = document_of(route)["paths"]["/api/lamps/{name}"]["post"]
     assert operation["summary"] == "light a lamp"
     assert operation["tags"] == ["lamps"]
+    assert operation["description"] == "Its caller needs the right `gpio`."
     assert [(one["name"], one["in"], one["required"]) for one in operation["parameters"]] == [
         ("name", "path", True),
         ("level", "query", True),

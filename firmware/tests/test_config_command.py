@@ -57,6 +57,15 @@ def test_check_of_nothing(tmp_path: Path) -> None:
     assert check(nowhere) == (0, f"{nowhere}: 0 files read, 0 warnings, can be used\n")
 
 
+def test_check_of_rights_that_would_be_no_start(tmp_path: Path) -> None:
+    (tmp_path / "rights.toml").write_text('users.bob = "owner"')
+    status, text = check(tmp_path)
+    assert status == 2
+    assert "farhand/rights: expected one of the roles admin, nobody, operator, viewer, got 'owner'" in text
+    (tmp_path / "rights.toml").write_text('users.bob = "viewer"')
+    assert check(tmp_path)[0] == 0
+
+
 def test_check_prints_every_error_and_warning(tmp_path: Path) -> None:
     (tmp_path / "override.yaml").write_text(
         "kvmd:\n  atx:\n    click_delay: 0.01\n    type: usb\n  hidd: {}\nmedia:\n  server: no\n"
