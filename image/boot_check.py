@@ -28,8 +28,8 @@ from trio_websocket import open_websocket_url
 from image.machine import CACHE, DISK_BYTES, ImageError, Machine, fresh_disk, newest_image, running
 
 HOST_NAME: Final = "image-test"
-BOOT_DEADLINE_S: Final = 600
-"""Emulated, beside other work; 20 to 90 s on an idle machine."""
+BOOT_DEADLINE_S: Final = 1200
+"""Emulated, and beside other work: four minutes were measured with four times as many tasks as cores."""
 ANSWER_DEADLINE_S: Final = 60
 FIRMWARE_OFFSET: Final = "4M"
 MISSING_HARDWARE: Final = {"USB device controller", "GPIO chip", "video capture"}
@@ -66,22 +66,17 @@ class Key:
         self.path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
         self.public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
+    def ssh(self, machine: Machine) -> list[str]:
+        """Return the command that runs the shell command behind it on *machine*."""
+        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
+        words = [word for option in (*options, "ConnectTimeout=60") for word in ("-o", option)]
+        return ["ssh", "-i", str(self.path), "-p", str(machine.ssh_port), *words, "root@127.0.0.1"]
+
 
 def shell(machine: Machine, key: Key, command: str) -> subprocess.CompletedProcess[str]:
     """Run *command* on the appliance over SSH."""
-    options = [
-        "StrictHostKeyChecking=no",
-        "UserKnownHostsFile=/dev/null",
-        "LogLevel=ERROR",
-        "ConnectTimeout=60",
-    ]
-    words = [word for option in options for word in ("-o", option)]
     return subprocess.run(
-        ["ssh", "-i", key.path, "-p", str(machine.ssh_port), *words, "root@127.0.0.1", command],
-        capture_output=True,
-        text=True,
-        timeout=BOOT_DEADLINE_S,
-        check=False,
+        [*key.ssh(machine), command], capture_output=True, text=True, timeout=BOOT_DEADLINE_S, check=False
     )
 
 

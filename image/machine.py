@@ -73,11 +73,13 @@ class Machine:
         """What the console said up to now."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
 
-    def wait_for(self, text: str, deadline_s: float) -> str:
-        """Wait until the console has said *text*; return all that it said. Raises ImageError."""
+    def wait_for(self, text: str, deadline_s: float, *, times: int = 1) -> str:
+        """Wait until the console said *text* so many times; return all that it said, or raise ImageError."""
         end = time.monotonic() + deadline_s
-        while text not in (said := self.console()):
-            if time.monotonic() > end or self.process.poll() is not None:
+        while (said := self.console()).count(text) < times:
+            if self.process.poll() is not None:
+                raise ImageError(f"QEMU ended before the console said {text!r}; its log is {self.log}")
+            if time.monotonic() > end:
                 raise ImageError(
                     f"the console did not say {text!r} in {deadline_s:g} s; its log is {self.log}"
                 )
@@ -105,7 +107,7 @@ def running(board: str, disk: Path, log: Path) -> Iterator[Machine]:
         f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:443,hostfwd=tcp:127.0.0.1:{ssh_port}-:22",
     ]
     arguments += ["-device", "virtio-net-pci,netdev=net,romfile="]
-    process = subprocess.Popen(_in_builder(arguments), stdin=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(in_builder(arguments), stdin=subprocess.DEVNULL, start_new_session=True)
     machine = Machine(process, port, ssh_port, log)
     try:
         yield machine
@@ -145,7 +147,7 @@ def _machine(board: str) -> list[str]:
     raise ImageError(f"expected amd64 or generic-arm64, got {board}: no emulator plays the other boards")
 
 
-def _in_builder(arguments: list[str]) -> list[str]:
+def in_builder(arguments: list[str]) -> list[str]:
     """Return the command that runs *arguments* with the builder's programs, as one process."""
     if shutil.which("unshare") is None or os.geteuid() != 0:
         raise ImageError("booting the image needs root, for the builder's QEMU: run it with sudo")
