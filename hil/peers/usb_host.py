@@ -21,10 +21,12 @@ from typing import Final
 
 import trio
 
+from drivers.errors import HostNotReadyError
+from drivers.ports import KeyboardPort, PointerPort
 from peers import modules
 
 USB_DEVICES: Final = Path("/sys/bus/usb/devices")
-WAIT_DEADLINE_S: Final = 20.0
+WAIT_DEADLINE_S: Final = 60.0
 """Enumeration takes some 0.5 s on a quiet machine."""
 _STEP_S: Final = 0.01
 _AUTOSUSPEND_DELAY_MS: Final = 1000
@@ -70,6 +72,18 @@ class InputEvent:
     kind: int
     code: int
     value: int
+
+
+async def write(port: KeyboardPort | PointerPort, report: bytes) -> None:
+    """Write a report as the HID service does: again and again until the host takes it."""
+    with trio.fail_after(WAIT_DEADLINE_S):
+        while True:
+            try:
+                await port.write(report)
+            except HostNotReadyError:
+                await trio.sleep(_STEP_S)
+            else:
+                return
 
 
 class EventReader:

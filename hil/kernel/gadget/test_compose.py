@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 from peers import modules
-from peers.usb_host import EV_KEY, InputEvent, wait_for_device, wait_for_no_device
+from peers.usb_host import EV_KEY, InputEvent, wait_for_device, wait_for_no_device, write
 
 from drivers.errors import (
     DeviceBusyError,
@@ -306,9 +306,10 @@ async def test_somebody_takes_the_gadget_away_under_us(dummy: str, spec: Any, ru
     async with running(gadget):
         device = await wait_for_device(vendor=wanted.vendor_id, product=wanted.product_id)
         async with device.events(0) as reader:
-            await gadget.keyboard.write(bytes((1, 0, 0, 0, 0, 0, 0, 0)))  # type: ignore[union-attr]
+            assert gadget.keyboard is not None
+            await write(gadget.keyboard, bytes((1, 0, 0, 0, 0, 0, 0, 0)))
             assert await reader.frame() == [InputEvent(EV_KEY, 29, 1)]
-            await gadget.keyboard.write(bytes(8))  # type: ignore[union-attr]
+            await write(gadget.keyboard, bytes(8))
 
 
 async def test_the_controller_leaves_and_comes_back(dummy: str, spec: Any, running: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 from peers import usbip
-from peers.usb_host import EV_KEY, InputEvent, wait_for_device, wait_until
+from peers.usb_host import EV_KEY, InputEvent, wait_for_device, wait_until, write
 
 from drivers.errors import DeviceGoneError, HostNotReadyError, NotSupportedError
 from drivers.gadget.gadget import UsbGadget
@@ -22,25 +22,13 @@ from drivers.wire.hid_usages import KEYS
 
 KEY_A, KEY_B = 30, 48
 NOTHING = bytes(8)
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 def press(name: str) -> bytes:
     reports = KeyboardReports()
     reports.press(KEYS[name])
     return reports.report
-
-
-async def write(port: Any, report: bytes) -> None:
-    """As the HID service's writer: again and again until the host takes it."""
-    with trio.fail_after(DEADLINE_S):
-        while True:
-            try:
-                await port.write(report)
-            except HostNotReadyError:
-                await trio.sleep(0.05)
-            else:
-                return
 
 
 async def until(conditions: Any, wanted: LinkCondition) -> list[LinkCondition]:

@@ -15,6 +15,7 @@ from peers import block_host, disk_images
 from peers.block_host import HostDrive
 
 from drivers.errors import DeviceBusyError
+from drivers.gadget import lun
 from drivers.gadget.lun import LunSlot
 from drivers.gadget.lun_inquiry import DriveInquiry, InquiryString
 from drivers.ports import Medium
@@ -30,6 +31,12 @@ class Gadget(Protocol):
 
 Flags = Callable[[], tuple[str, str, str]]
 Becomes = Callable[[LunSlot, object], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def _a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing hangs here: what takes long is the emulated processor, of which others want their part."""
+    monkeypatch.setattr(lun, "LOOK_DEADLINE_S", 60.0)
 
 
 def sha256(path: Path) -> str:

@@ -14,7 +14,7 @@ from drivers.video.frame import Frame
 from drivers.video.v4l2.find import DeviceChoice
 from drivers.video.v4l2.source import V4l2Source
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 @pytest.fixture

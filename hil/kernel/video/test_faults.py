@@ -19,7 +19,7 @@ from drivers.video.v4l2.formats import Wanted
 from drivers.video.v4l2.source import V4l2Source
 from drivers.video.v4l2.stream import STUCK
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 async def _until_error(stream: Any) -> None:

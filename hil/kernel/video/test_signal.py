@@ -13,7 +13,7 @@ from drivers.video.frame import Frame
 from drivers.video.v4l2 import timings
 from drivers.video.v4l2.source import V4l2Source
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 REASONS = {
     peer.Signal.NONE: timings.NOTHING_THERE,
     peer.Signal.UNSTABLE: timings.NOT_STABLE,

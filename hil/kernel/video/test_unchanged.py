@@ -14,7 +14,7 @@ from drivers.video.frame import Frame
 from drivers.video.v4l2 import buffers
 from drivers.video.v4l2.source import V4l2Source
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 async def first(stream: Any) -> Frame:
