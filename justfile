@@ -81,8 +81,8 @@ _test-modules:
     {{ bin }}/python -m tools.crash 6
     {{ bin }}/coverage run -m pytest -q -m browser hil
 
-# The other half: the sanitizers, guests, other people's clients, and the rig's fast selection. A third part at the same time
-# would keep two cores so busy that tests which wait for other processes fail.
+# The other half: the sanitizers, guests, other people's clients, and the rig's fast selection. A third part at
+# the same time would keep two cores so busy that tests which wait for other processes fail.
 _test-machines: sanitize
     {{ bin }}/coverage run -m pytest -q -m "not browser and not (qemu and slow)" board-tests hil
     PYTHONPATH=hil {{ bin }}/python -m rig run -q --coverage -m "not slow" hil/kernel board-tests
