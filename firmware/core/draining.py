@@ -35,20 +35,22 @@ class DrainingCounts[Key]:
         room_s = (self._allowance.at_once - 1) * self._allowance.forgotten_s
         return max(0.0, backlog_s - room_s)
 
-    def add(self, key: Key, now_s: float) -> None:
-        """Count one, up to what the allowance holds."""
+    def add(self, key: Key, now_s: float) -> float:
+        """Count one, up to what the allowance holds; return what to give to `take_back`."""
         full_at = now_s + self._allowance.at_once * self._allowance.forgotten_s
-        drained_at = max(self._drained_at.get(key, now_s), now_s) + self._allowance.forgotten_s
-        self._drained_at[key] = min(drained_at, full_at)
+        before = max(self._drained_at.get(key, now_s), now_s)
+        drained_at = min(before + self._allowance.forgotten_s, full_at)
+        self._drained_at[key] = drained_at
         self._drained_at.move_to_end(key)
         while self._drained_at and (
             len(self._drained_at) > self._capacity or next(iter(self._drained_at.values())) <= now_s
         ):
             self._drained_at.popitem(last=False)
+        return drained_at - before
 
-    def take_back(self, key: Key, now_s: float) -> None:
-        """Count one less."""
-        drained_at = self._drained_at.get(key, now_s) - self._allowance.forgotten_s
+    def take_back(self, key: Key, added: float, now_s: float) -> None:
+        """Undo what `add` did: of a count that was full already, nothing."""
+        drained_at = self._drained_at.get(key, now_s) - added
         if drained_at > now_s:
             self._drained_at[key] = drained_at
         else:

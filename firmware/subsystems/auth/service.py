@@ -298,7 +298,7 @@ class AuthService:
             rehearsed = tuple(material.accounts.cost_classes().values()) or (self._decoy,)
             self._verifications += 1
             # Before the outcome: who leaves in the meantime has had the work done all the same.
-            self._guessing.begin(user, network, self._clock())
+            attempt = self._guessing.begin(user, network, self._clock())
             accepted = await trio.to_thread.run_sync(
                 _verify_at_constant_cost,
                 self._hasher,
@@ -310,7 +310,7 @@ class AuthService:
                 limiter=self._hash_threads,
             )
             if accepted:
-                self._guessing.succeeded(user, network, self._clock())
+                self._guessing.succeeded(attempt, self._clock())
                 self._verified.remember(material.generation, user, password)
         return accepted
 

@@ -24,9 +24,9 @@ def guess(limits: GuessingLimits, account: str, network: str, now_s: float, *, r
     """Try once; return whether the password was looked at."""
     if limits.wait_s(account, network, now_s) > 0:
         return False
-    limits.begin(account, network, now_s)
+    attempt = limits.begin(account, network, now_s)
     if right:
-        limits.succeeded(account, network, now_s)
+        limits.succeeded(attempt, now_s)
     return True
 
 
@@ -78,6 +78,23 @@ def test_ones_own_password_buys_no_guesses_at_those_of_others() -> None:
     assert tried == NETWORK.at_once
 
 
+def test_a_client_that_knows_its_password_is_not_shut_out_by_its_neighbours() -> None:
+    limits = GuessingLimits()
+    assert guess(limits, "script", OWNER, 0.0, right=True)
+    for number in range(100):
+        guess(limits, f"user{number}", OWNER, 1.0)
+    assert limits.wait_s("never_tried", OWNER, 1.0) > 0
+    assert limits.wait_s("script", OWNER, 1.0) == 0
+    # Nor by a crowd elsewhere, when it mistypes as often as anybody may.
+    for network in STRANGERS:
+        guesses(limits, "script", network, 1.0)
+    assert guesses(limits, "script", OWNER, 1.0) == PAIR.at_once
+    # After a day it is like any other.
+    for number in range(100):
+        guess(limits, f"user{number}", OWNER, 90_000.0)
+    assert limits.wait_s("script", OWNER, 90_000.0) > 0
+
+
 def test_who_polls_with_the_right_password_is_never_told_to_wait() -> None:
     limits = GuessingLimits()
     assert all(guess(limits, "script", OWNER, 0.0, right=True) for _ in range(1000))
@@ -112,6 +129,7 @@ def test_no_rhythm_of_guesses_gets_more_than_the_allowance(made: list[tuple[str,
     now_s, tried = 0.0, dict.fromkeys(["admin", "guest", "nobody"], 0)
     for account, pause_s in made:
         now_s += pause_s
+        guess(limits, "mallory", OWNER, now_s, right=True)  # the guesser's own password changes nothing
         tried[account] += guess(limits, account, OWNER, now_s)
     assert all(count <= PAIR.at_once + now_s / PAIR.forgotten_s for count in tried.values())
     assert sum(tried.values()) <= NETWORK.at_once + now_s / NETWORK.forgotten_s
