@@ -53,6 +53,11 @@ image BOARD="generic-arm64": console
 image-boot BOARD="generic-arm64":
     PYTHONPATH=. {{ bin }}/python -m image.boot_check "$1"
 
+[doc("Walk what can be checked of the built image of BOARD without the board. Needs root")]
+[group("check")]
+image-check BOARD="rpi4":
+    PYTHONPATH=. {{ bin }}/python -m image.checklist "$1"
+
 [doc("Compile the hash-pinned locks again")]
 [group("build")]
 lock:
