@@ -1,8 +1,8 @@
 """Writes the initramfs: busybox, the modules that finding and mounting the root needs, and our init.
 
 No program of the target runs, so the machine that builds may have another processor. The archive depends on
-nothing but its inputs: names, times and numbers are fixed. Format: Linux's Documentation/driver-api/early-userspace,
-"newc".
+nothing but its inputs: names, times and numbers are fixed. Format: "newc", as Linux's
+Documentation/driver-api/early-userspace describes it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def module_name(path: str) -> str:
 
 @dataclass(frozen=True)
 class ModuleIndex:
-    """What depmod(8) wrote: paths by name, what each needs loaded before it, and what the kernel has built in."""
+    """What depmod(8) wrote: paths by name, what each needs loaded first, and what is built in."""
 
     paths: dict[str, str]
     needs: dict[str, tuple[str, ...]]
@@ -61,7 +61,7 @@ class ModuleIndex:
         return cls(paths, needs, frozenset(map(module_name, built_in.split())))
 
     def order(self, wanted: tuple[str, ...]) -> list[str]:
-        """Return *wanted* and what it needs, each after what it needs; without what is unknown or built in."""
+        """Return *wanted*, each after what it needs; without what is unknown or built in."""
         ordered: dict[str, None] = {}
 
         def add(name: str, above: frozenset[str]) -> None:
@@ -91,7 +91,19 @@ def newc(entries: list[Entry], time_s: int) -> bytes:
     for inode, entry in enumerate([*entries, Entry("TRAILER!!!", 0)], start=1):
         name = entry.path.encode() + b"\0"
         real = entry.mode != 0
-        numbers = (inode if real else 0, entry.mode, 0, 0, 1, time_s if real else 0, len(entry.data), 0, 0, 0, 0)
+        numbers = (
+            inode if real else 0,
+            entry.mode,
+            0,
+            0,
+            1,
+            time_s if real else 0,
+            len(entry.data),
+            0,
+            0,
+            0,
+            0,
+        )
         archive += b"070701" + b"".join(b"%08X" % number for number in (*numbers, len(name), 0)) + name
         archive += b"\0" * (-len(archive) % 4) + entry.data
         archive += b"\0" * (-len(archive) % 4)

@@ -1,4 +1,4 @@
-"""Writes the bill of materials of a root file system: Debian packages and Python distributions, CycloneDX 1.6."""
+"""Writes the bill of materials of a root file system: Debian packages, Python distributions; CycloneDX."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def distributions(site: Path) -> Iterator[Component]:
 
 def bill(board: str, version: str, time_s: int, components: list[Component]) -> dict[str, object]:
     """Return the document; its serial number depends on the contents alone."""
-    ordered = sorted({component["purl"]: component for component in components}.values(), key=lambda one: one["purl"])
+    ordered = sorted(
+        {component["purl"]: component for component in components}.values(), key=lambda one: one["purl"]
+    )
     contents = "\n".join(component["purl"] for component in ordered)
     return {
         "bomFormat": "CycloneDX",
