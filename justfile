@@ -58,6 +58,11 @@ image-boot BOARD="generic-arm64":
 image-check BOARD="rpi4":
     PYTHONPATH=. {{ bin }}/python -m image.checklist "$1"
 
+[doc("Update the built generic-arm64 image in QEMU: refusals, a newer version, the ways back. Needs root")]
+[group("check")]
+image-update:
+    PYTHONPATH=. {{ bin }}/python -m image.update_check
+
 [doc("Compile the hash-pinned locks again")]
 [group("build")]
 lock:
