@@ -105,6 +105,7 @@ async def test_a_restart_is_not_seen_by_the_host(dummy: str, full: Any, running:
     assert compose(GadgetDirectory(wanted.name), tree_of(wanted)) == 0
 
 
+@pytest.mark.slow
 def test_every_interrupted_composition_is_finished(dummy: str, full: Any) -> None:
     wanted = tree_of(full(dummy))
     directory = GadgetDirectory("farhand")
@@ -131,6 +132,7 @@ def test_every_failure_leaves_nothing_behind(dummy: str, full: Any) -> None:
         assert not directory.path.exists(), f"operation {number} of {total}"
 
 
+@pytest.mark.slow
 def test_a_change_that_fails_leaves_what_was(dummy: str, full: Any) -> None:
     before = full(dummy)
     after = dataclasses.replace(

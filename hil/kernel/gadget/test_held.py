@@ -72,6 +72,7 @@ async def test_a_host_that_is_plugged_in_again_holds_what_the_client_holds(
             await wait_until(lambda: not reader.held(), "nothing held")
 
 
+@pytest.mark.slow
 async def test_a_keyboard_that_is_configured_not_to_start_is_offline_and_no_fault(
     dummy: str, spec: Any, running: Any, serving: Serve
 ) -> None:
