@@ -16,10 +16,6 @@ class Ledger[Key: Hashable]:
         (value,) = self._allowed.get(key, {None})
         return value
 
-    def keys(self) -> list[Key]:
-        """Return what there is, or may be, in order."""
-        return sorted(key for key, allowed in self._allowed.items() if allowed != {None})  # type: ignore[type-var]
-
     def asked(self, key: Key, *values: str | None) -> None:
         """Note that something was asked to become the last of *values*, by way of the others."""
         self._allowed[key] = {*self._allowed.get(key, {None}), *values}

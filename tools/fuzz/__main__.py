@@ -11,6 +11,7 @@ import io
 import os
 import re
 import sys
+import tempfile
 import time
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -35,15 +36,18 @@ CANARY_RUNS = 10_000_000
 def run_fuzzer(target: Target, arguments: list[str], output: int) -> int:
     """Run libFuzzer, which ends its process, in one of its own; return the exit status."""
     sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        os.dup2(output, sys.stdout.fileno())
-        os.dup2(output, sys.stderr.fileno())
-        limits = [f"-rss_limit_mb={MEMORY_LIMIT_MIB}", f"-timeout={SLOW_INPUT_S}"]
-        atheris.Setup([sys.argv[0], *limits, *arguments], target.run)
-        atheris.Fuzz()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    # libFuzzer ends its process without a word to Python: what that leaves behind is removed here.
+    with tempfile.TemporaryDirectory(prefix="farhand-fuzz-", ignore_cleanup_errors=True) as scratch:
+        child = os.fork()
+        if child == 0:
+            os.dup2(output, sys.stdout.fileno())
+            os.dup2(output, sys.stderr.fileno())
+            tempfile.tempdir = scratch
+            limits = [f"-rss_limit_mb={MEMORY_LIMIT_MIB}", f"-timeout={SLOW_INPUT_S}"]
+            atheris.Setup([sys.argv[0], *limits, *arguments], target.run)
+            atheris.Fuzz()
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def fuzz(name: str, target: Target, seconds: int) -> str | None:
@@ -69,7 +73,7 @@ def fuzz(name: str, target: Target, seconds: int) -> str | None:
     return None if status == 0 else "\n".join(text.splitlines()[-KEPT_OUTPUT_LINES:])
 
 
-@atheris.instrument_func  # type: ignore[untyped-decorator]
+@atheris.instrument_func  # type: ignore[untyped-decorator]  # the library has no types
 def _canary(data: bytes) -> None:
     if data[:1] == b"b" and data[1:2] == b"u" and data[2:3] == b"g":
         raise AssertionError("found")

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from drivers.wire import (
     tesmart,
     xh_hk4401,
 )
+from drivers.wire.kvm_switch import PortDecoder
 from drivers.wire.qmp import QmpDecoder
 from drivers.wire.rfb import RfbClient
 from drivers.wire.switch_frame import FrameDecoder, encode_frame
@@ -180,13 +181,17 @@ def _validators(data: bytes) -> None:
             assert message.isprintable(), f"{name}: expected a line to print, got {message!r}"
 
 
-_CONFIG_ROOT = Path(tempfile.mkdtemp(prefix="farhand-fuzz-"))
+@cache
+def _config_directory() -> Path:
+    """Make it at its first use, in the target's own process, below what is removed after it."""
+    return Path(tempfile.mkdtemp())
 
 
 def _configuration(data: bytes) -> None:
-    (_CONFIG_ROOT / "override.yaml").write_bytes(data)
+    root = _config_directory()
+    (root / "override.yaml").write_bytes(data)
     with suppress(ConfigurationError):
-        load(_CONFIG_ROOT)
+        load(root)
 
 
 def _password_file(data: bytes) -> None:
@@ -223,8 +228,16 @@ def _text_of_tools(data: bytes) -> None:
 
 
 def _serial_switches(data: bytes) -> None:
-    for decoder in (extron.Decoder, ezcoo.Decoder, tesmart.Decoder, xh_hk4401.Decoder, pway.Decoder):
-        _same_in_pieces(lambda decoder=decoder: decoder().feed)(data)  # type: ignore[misc]
+    decoders: tuple[Callable[[], PortDecoder], ...] = (
+        *(extron.Decoder, ezcoo.Decoder, tesmart.Decoder),
+        *(xh_hk4401.Decoder, pway.Decoder),
+    )
+    for decoder in decoders:
+        _same_in_pieces(partial(_feed_of, decoder))(data)
+
+
+def _feed_of(decoder: Callable[[], PortDecoder]) -> Callable[[bytes], Sequence[object]]:
+    return decoder().feed
 
 
 def _rfb_session() -> bytes:
