@@ -20,14 +20,25 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.audit import actor_of, record_call, recorded_session
 from api.body_limits import BodyLimits
-from api.credentials import TOKEN_COOKIE, Identity, identify, presented
+from api.credentials import (
+    TOKEN_COOKIE,
+    Basic,
+    Cookie,
+    Headers,
+    Identity,
+    Nothing,
+    Presented,
+    identify,
+    presented,
+)
 from api.errors import answer_to, framework_answer, refusal
-from api.headers import add_security_headers
+from api.headers import add_security_headers, add_tls_headers
 from api.leased import leased
+from api.origins import Origins
 from api.params import Param
 from api.proxies import TrustedProxies
 from api.redfish.dress import dress
-from api.routing import Access, Call, Route, client_address, error_envelope, refused_envelope
+from api.routing import SAFE_METHODS, Access, Call, Route, client_address, error_envelope, refused_envelope
 from api.server import FrontApp, is_disconnect
 from api.server.body import FrontRequest
 from api.ws.hub import Hub
@@ -69,6 +80,9 @@ class Front:
     media: MediaSockets
     routes: Sequence[Route]
     proxies: TrustedProxies
+    origins: Origins
+    hsts_s: int
+    """How long browsers are told to use nothing but HTTPS; 0 = they are not told."""
 
 
 class Application(FrontApp):
@@ -94,7 +108,7 @@ class Application(FrontApp):
         ):
             self.add_websocket(path, view_func=view, strict_slashes=False)
         self.register_error_handler(HTTPException, self._framework_answer)
-        self.after_request(_add_security_headers)
+        self.after_request(self._add_security_headers)
         self.after_request(_dress_for_redfish)
 
     def body_limit(self, scope: Mapping[str, Any]) -> int | None:
@@ -173,12 +187,31 @@ class Application(FrontApp):
         return framework_answer(error)
 
     async def _caller(self, access: Access) -> Identity:
+        changes = request.method not in SAFE_METHODS
         if access is Access.PUBLIC:
+            if changes:
+                self._refuse_strangers(Nothing(), request.headers)
             return Identity("")
         credentials = presented(
             request.headers, request.cookies.get(TOKEN_COOKIE), session_header=access is Access.REDFISH
         )
-        return await identify(credentials, self._front.auth, client_address(request.scope))
+        identity = await identify(credentials, self._front.auth, client_address(request.scope))
+        if changes:
+            self._refuse_strangers(credentials, request.headers)
+        return identity
+
+    def _refuse_strangers(self, credentials: Presented, headers: Headers) -> None:
+        """Raise ForbiddenError if a browser sends this for a page of somebody else's.
+
+        What a browser does not add by itself, a page had to know, and then it needs no help of a browser.
+        """
+        if not isinstance(credentials, Cookie | Basic | Nothing):
+            return
+        if (stranger := self._front.origins.stranger(headers)) is not None:
+            raise ForbiddenError(
+                f"expected a request of this appliance's own pages, got one from {stranger}"
+                " - farhand/origins in the configuration lists others"
+            )
 
     async def _control_socket(self) -> Response | None:
         """Serve `/api/ws`; refusals are ordinary answers before the upgrade (contract websocket.md 1.1)."""
@@ -218,6 +251,12 @@ class Application(FrontApp):
             await media.serve(socket, may=partial(self._may, identity.user), pure=pure)
         return None
 
+    async def _add_security_headers(self, response: Response) -> Response:
+        add_security_headers(response)
+        if request.scheme == "https":
+            add_tls_headers(response, self._front.hsts_s)
+        return response
+
     def _held(self, identity: Identity) -> AbstractContextManager[None]:
         return nullcontext() if identity.token is None else self._front.auth.hold(identity.token)
 
@@ -236,6 +275,7 @@ class Application(FrontApp):
     async def _socket_caller(self) -> Identity:
         credentials = presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE))
         identity = await identify(credentials, self._front.auth, client_address(websocket.scope))
+        self._refuse_strangers(credentials, websocket.headers)
         self._require(TO_OPEN, identity)
         return identity
 
@@ -272,7 +312,3 @@ def _view(app: Application, by_method: Mapping[str, Route]) -> Callable[..., Awa
 
 async def _dress_for_redfish(response: Response) -> Response:
     return await dress(response, request.path)
-
-
-async def _add_security_headers(response: Response) -> Response:
-    return add_security_headers(response)

@@ -1,4 +1,4 @@
-"""Whose address counts behind a reverse proxy: only what a proxy says that the configuration trusts.
+"""Who called, and how, behind a reverse proxy: only what a proxy says that the configuration trusts.
 
 Without it all clients of a proxy are one: they share their limits, and are one address in the audit trail.
 Pure.
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 HEADER: Final = b"x-forwarded-for"
+PROTO_HEADER: Final = b"x-forwarded-proto"
+HOST_HEADER: Final = b"x-forwarded-host"
 
 type _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -38,17 +40,31 @@ class TrustedProxies:
         return client
 
     def seen_through(self, scope: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return *scope* (ASGI) with the address of the client behind trusted proxies, if there are any."""
+        """Return *scope* (ASGI) as trusted proxies saw it: whose address, which scheme, which host."""
         peer = scope.get("client")
-        if not self._networks or not peer:
+        if not self._networks or not peer or not self._trusts(str(peer[0])):
             return scope
-        values = (value.decode("latin-1") for name, value in scope["headers"] if name.lower() == HEADER)
-        client = self.client_of(str(peer[0]), ",".join(values))
-        return scope if client == peer[0] else {**scope, "client": (client, 0)}
+        client = self.client_of(str(peer[0]), _last_of(scope, HEADER, joined=True))
+        seen = dict(scope) if client == peer[0] else {**scope, "client": (client, 0)}
+        proto = _last_of(scope, PROTO_HEADER).lower()
+        if proto in ("http", "https"):
+            secure, plain = ("wss", "ws") if scope["type"] == "websocket" else ("https", "http")
+            seen["scheme"] = secure if proto == "https" else plain
+        if host := _last_of(scope, HOST_HEADER):
+            others = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
+            seen["headers"] = [(b"host", host.encode("latin-1")), *others]
+        return seen
 
     def _trusts(self, text: str) -> bool:
         address = _read(text)
         return address is not None and any(address in network for network in self._networks)
+
+
+def _last_of(scope: Mapping[str, Any], header: bytes, *, joined: bool = False) -> str:
+    """Return what the nearest proxy wrote into *header*, or with *joined* all of it; empty without one."""
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == header]
+    text = ",".join(values)
+    return text if joined else text.rpartition(",")[2].strip()
 
 
 def _read(text: str) -> _Address | None:

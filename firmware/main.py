@@ -16,6 +16,7 @@ import trio
 
 from api.app import Application, Front
 from api.console import asset_root
+from api.origins import Origins
 from api.proxies import TrustedProxies
 from api.redfish.service import redfish_routes
 from api.routes.atx import atx_routes
@@ -287,6 +288,8 @@ async def compose(
             media=pictures.media,
             routes=routes,
             proxies=TrustedProxies(settings.farhand.trusted_proxies),
+            origins=Origins(settings.farhand.origins),
+            hsts_s=settings.farhand.tls.hsts_s,
         )
     )
     server_config = await make_server_config(loaded, http, https, state_dir, application)

@@ -241,6 +241,7 @@ def _refusals(route: Route) -> dict[int, set[str]]:
         refusals.setdefault(status, set()).update(names)
 
     # Malformed parameters or credentials; a device that fails; a request that is too large or too slow.
+    add(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "")
     if route.params or route.body is not None or route.access is not Access.PUBLIC:
         add(400, _name(ValidatorError))
     if route.access is not Access.PUBLIC:
@@ -268,6 +269,9 @@ def _refusal(status: int, names: set[str], access: Access) -> dict[str, object]:
     content: dict[str, object] = {_JSON: {"schema": {"$ref": _REF.format(name="Error")}}}
     if access in (Access.PROXIED, Access.PAGE) and status in (401, 403, 500):
         content = dict(_HTML)
+    if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+        # The server's own answer, before any route is looked for.
+        content = {"text/plain": {"schema": {"type": "string"}}}
     if status == HTTPStatus.FOUND:
         return {"description": "to the login page"}
     return {"description": description, "content": content}

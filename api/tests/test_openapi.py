@@ -87,7 +87,7 @@ def test_a_route_is_described_by_what_it_declares() -> None:
     ]
     assert operation["parameters"][1]["schema"] == {"type": "integer", "minimum": 1, "maximum": 100}
     assert operation["parameters"][2]["schema"] == {"type": "boolean", "default": False}
-    assert operation["responses"].keys() == {"200", "400", "401", "403", "409", "429", "503"}
+    assert operation["responses"].keys() == {"200", "400", "401", "403", "409", "429", "431", "503"}
     assert operation["responses"]["409"]["description"] == "LampBrokenError"
     assert operation["security"]
 

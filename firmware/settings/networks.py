@@ -1,8 +1,9 @@
-"""Networks in the configuration: addresses, or addresses with a length of prefix."""
+"""Networks and origins of web pages in the configuration."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Annotated, override
 
@@ -23,3 +24,18 @@ class _Network(Kind):
 
 
 type Networks = Annotated[tuple[str, ...], ListOf(_Network())]
+
+
+@dataclass(frozen=True, slots=True)
+class _WebOrigin(Kind):
+    """An origin of the web (RFC 6454): scheme, host, and a port if it is not the scheme's own."""
+
+    @override
+    def parse(self, node: Node) -> str:
+        text = (text_of(node) or "").strip().lower()
+        if not re.fullmatch(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", text):
+            raise MismatchError("an origin such as https://kvm.example.org:8443, without a path", node)
+        return text
+
+
+type WebOrigins = Annotated[tuple[str, ...], ListOf(_WebOrigin())]

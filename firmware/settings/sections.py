@@ -32,7 +32,7 @@ from firmware.core.config.kinds import (
 )
 from firmware.core.config.section import Notes, Section
 from firmware.core.config.tree import Node
-from firmware.settings.networks import Networks
+from firmware.settings.networks import Networks, WebOrigins
 from firmware.settings.otg import OtgConfig
 from firmware.subsystems.atx.config import AtxConfig
 from firmware.subsystems.auth.config import AuthConfig
@@ -253,6 +253,18 @@ class TlsConfig(Section, frozen=True):
 
     certificate: OptionalPath = None
     key: OptionalPath = None
+    hsts: Annotated[int | None, Nullable(integer(0, 63_072_000))] = None
+    """For how many seconds browsers are told to use nothing but HTTPS (RFC 6797), 0 = they are not.
+
+    None = half a year with a certificate of one's own, else 0.
+    """
+
+    @property
+    def hsts_s(self) -> int:
+        """`hsts` with its default."""
+        if self.hsts is not None:
+            return self.hsts
+        return 0 if self.certificate is None else 15_552_000
 
     @override
     def settle(self, notes: Notes) -> Self:
@@ -307,7 +319,9 @@ class FarhandConfig(Section, frozen=True):
     https: OptionalListen = ListenAddress("0.0.0.0", 443)  # noqa: S104 - the appliance serves its network
     tls: TlsConfig = TlsConfig()
     trusted_proxies: Networks = ()
-    """Reverse proxies whose `X-Forwarded-For` says who the client is."""
+    """Reverse proxies whose `X-Forwarded-For`, `-Proto` and `-Host` say who asks, and for what."""
+    origins: WebOrigins = ()
+    """Whose pages may use a user's login besides our own, as `https://name[:port]`."""
     rights: OptionalPath = Path("/etc/kvmd/rights.toml")
     """Who may do what; None or no such file = everybody with an account everything."""
     video: VideoConfig = VideoConfig()

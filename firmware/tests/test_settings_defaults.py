@@ -253,6 +253,8 @@ OURS = {
     "farhand/boot/window": 12.0,
     "farhand/rights": "@/rights.toml",
     "farhand/trusted_proxies": [],
+    "farhand/origins": [],
+    "farhand/tls/hsts": None,
     "farhand/tls/certificate": "",
     "farhand/tls/key": "",
     "farhand/video/device": "",
