@@ -54,6 +54,7 @@ from firmware.compose.channels import make_gpio
 from firmware.compose.events import event_sources
 from firmware.compose.front import listen_address, make_server_config
 from firmware.compose.information import make_information
+from firmware.compose.logins import make_login_routes
 from firmware.compose.mass_storage import make_mass_storage, mass_storage_routes
 from firmware.compose.redfish import make_redfish_handles
 from firmware.compose.video import make_picture_services
@@ -153,7 +154,7 @@ async def compose(
     supervisor = Supervisor()
     audit = AuditService(state_dir / DIRECTORY, version=farhand_version())
     auth, demo_password = await make_authentication(
-        loaded, board, [at for at in (http, https) if at is not None], audit
+        loaded, board, [at for at in (http, https) if at is not None], audit, state_dir
     )
     hid = HidService(
         kvmd.hid,
@@ -245,6 +246,7 @@ async def compose(
     )
     routes: list[Route] = [
         *auth_routes(auth, allow_redirects=kvmd.auth.allow_redirects),
+        *make_login_routes(auth),
         *audit_routes(audit),
         *info_routes(info),
         *log_routes(log),

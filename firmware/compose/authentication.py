@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import trio
 
@@ -18,6 +19,9 @@ from firmware.subsystems.auth.hashing import PasswordHasher
 from firmware.subsystems.auth.material import AuthOptions
 from firmware.subsystems.auth.service import AuthService
 
+FACTORS: Final = "second_factors.json"
+"""In the state directory."""
+
 
 def password_file_of(config: AuthConfig) -> Path:
     """Return the password file. Raises SetupError for account services that this version cannot ask."""
@@ -27,7 +31,11 @@ def password_file_of(config: AuthConfig) -> Path:
 
 
 async def make_authentication(
-    loaded: LoadedSettings, board: Board, addresses: list[ListenAddress], audit: AuditService
+    loaded: LoadedSettings,
+    board: Board,
+    addresses: list[ListenAddress],
+    audit: AuditService,
+    state_dir: Path,
 ) -> tuple[AuthService, bool]:
     """Make the authentication service; refuse to start with a default password where others can reach it."""
 
@@ -43,6 +51,7 @@ async def make_authentication(
         password_file=password_file_of(config),
         totp_secret_file=config.totp.secret.file,
         rights_file=loaded.settings.farhand.rights,
+        factors_file=state_dir / FACTORS,
         enabled=config.enabled,
         expire_s=config.expire,
         extend=config.extend,

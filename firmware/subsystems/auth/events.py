@@ -13,6 +13,7 @@ class AuthEventKind(enum.StrEnum):
     LOGIN = "login"
     REFUSED = "login refused"
     LIMITED = "login limited"
+    RECOVERED = "recovery code used"
     CHANGED = "accounts or rights changed"
 
 

@@ -23,8 +23,8 @@ from firmware.subsystems.auth.material import AuthOptions, Material, MaterialFil
 from firmware.subsystems.auth.networks import LOCAL, network_of
 from firmware.subsystems.auth.password_file import PasswordFile
 from firmware.subsystems.auth.rights import EVERYTHING, NOTHING, Capability
+from firmware.subsystems.auth.second_factors import Purpose, SecondFactors
 from firmware.subsystems.auth.sessions import SessionInfo, SessionStore, effective_lifetime_s
-from firmware.subsystems.auth.totp import split_code
 from firmware.subsystems.auth.verified_cache import VerifiedCache
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class AuthService:
         self._hasher = hasher or PasswordHasher()
         self._witness = witness
         self._clock = clock
-        self._wall_clock = wall_clock
+        self.factors = SecondFactors(options.factors_file, wall_clock=wall_clock)
         self._guessing = GuessingLimits()
         self._sessions = SessionStore(clock)
         self._verified = VerifiedCache(clock)
@@ -92,6 +92,7 @@ class AuthService:
             logger.warning("Authentication is switched off: everybody who reaches this appliance controls it")
             await trio.lowlevel.checkpoint()
             return
+        await self.factors.load()
         material = await self._refresh()
         if material.complaints:
             raise SetupError("; ".join(material.complaints))
@@ -150,8 +151,12 @@ class AuthService:
         While authentication is off it is anybody's. Raises ForbiddenError, and TooManyAttemptsError as
         `check_password`.
         """
-        if not await self.check_password(user, passwd, client=client):
+        if not await self.check_password(user, passwd, client=client, purpose=Purpose.LOGIN):
             raise ForbiddenError("expected a valid user, password and code, got a wrong one - at login")
+        return self.admit(user, expire_s, client=client)
+
+    def admit(self, user: str, expire_s: int = 0, *, client: str = LOCAL) -> tuple[SessionInfo, str]:
+        """Open a session for *user*, who has proved who that is; return as `open_session`."""
         lifetime_s = effective_lifetime_s(expire_s, self._options.expire_s)
         logger.info(
             "User %s logged in, for %s", user, f"{lifetime_s} s" if lifetime_s else "an unlimited time"
@@ -163,8 +168,10 @@ class AuthService:
         assert info is not None, "a session outlives its opening"
         return info, token
 
-    async def check_password(self, user: str, passwd: str, *, client: str = LOCAL) -> bool:
-        """Return whether *passwd* (with the code appended if the second factor is on) is *user*'s.
+    async def check_password(
+        self, user: str, passwd: str, *, client: str = LOCAL, purpose: Purpose = Purpose.REQUEST
+    ) -> bool:
+        """Return whether *passwd* (with the code appended if there is a second factor) is *user*'s.
 
         A wrong user, a wrong password and a wrong code take the same time: the same hashes are computed.
         *client* is the address of whoever asks. Raises TooManyAttemptsError, without looking at the
@@ -175,16 +182,18 @@ class AuthService:
             return True
         material = await self._refresh()
         self._require_patience(material, user, client)
-        code_fits = True
-        if material.totp is not None:
-            passwd, code = split_code(passwd)
-            code_fits = material.totp.accepts(code, self._wall_clock())
+        network = network_of(client)
+        presented = self.factors.present(user, passwd, material.totp, network, purpose)
         # The code comes first (contract subsystems.md 1), and is never taken from memory.
-        account = material.accounts.accounts.get(user) if code_fits and not material.complaints else None
-        if account is not None and self._verified.contains(material.generation, user, passwd):
+        account = material.accounts.accounts.get(user) if presented.fits and not material.complaints else None
+        if account is not None and self._verified.contains(material.generation, user, presented.passwd):
             accepted = True
         else:
-            accepted = await self._verify(material, user, account, passwd, client)
+            accepted = await self._verify(material, user, account, presented.passwd, client)
+        accepted = accepted and await self.factors.spend(user, presented, network, purpose)
+        if accepted and presented.recovery is not None:
+            logger.warning("User %s came in with a recovery code", user)
+            self._witness(AuthEvent(AuthEventKind.RECOVERED, user, client))
         self._count(material, user, client, accepted=accepted)
         return accepted
 

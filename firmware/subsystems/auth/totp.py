@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import secrets
 from typing import Final, Self
 
 import pyotp
@@ -21,6 +22,7 @@ SKEW_STEPS: Final = 1
 
 # Sixteen base32 characters, as authenticators have long used and PiKVM accepts; anything shorter is a slip.
 SHORTEST_SECRET_BYTES: Final = 10
+SECRET_BYTES: Final = 20
 
 
 class _Totp(pyotp.TOTP):
@@ -59,17 +61,31 @@ class TotpSecret:
         return cls(compact)
 
     def accepts(self, code: str, wall_time_s: float) -> bool:
-        """Return whether *code* belongs to the time step of *wall_time_s* or one of its neighbours.
+        """Return whether *code* belongs to the time step of *wall_time_s* or one of its neighbours."""
+        return self.step_of(code, wall_time_s) is not None
+
+    def step_of(self, code: str, wall_time_s: float) -> int | None:
+        """Return the time step that *code* belongs to, if it is that of *wall_time_s* or a neighbour.
 
         All steps are compared, each in constant time, so that the answer's time says nothing.
         """
         well_formed = len(code) == CODE_LENGTH and code.isascii() and code.isdigit()
         presented = code.encode() if well_formed else b""
         now = int(wall_time_s) // STEP_S
-        accepted = False
+        found = None
         for counter in range(max(0, now - SKEW_STEPS), now + SKEW_STEPS + 1):
-            accepted |= hmac.compare_digest(self._totp.generate_otp(counter).encode(), presented)
-        return accepted
+            if hmac.compare_digest(self._totp.generate_otp(counter).encode(), presented):
+                found = counter
+        return found
+
+    def uri(self, account: str, issuer: str) -> str:
+        """Return the otpauth URI that authenticator apps read from a QR code; it holds the secret."""
+        return self._totp.provisioning_uri(name=account, issuer_name=issuer)
+
+
+def draw_secret() -> str:
+    """Return a new secret of 160 bits in base32, as RFC 4226 recommends."""
+    return base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def split_code(passwd: str) -> tuple[str, str]:
