@@ -105,7 +105,7 @@ def test_axe_finds_nothing(browser: Browser, appliance: RunningAppliance, scheme
         expect(page.locator("#panel")).to_have_attribute("data-panel", name)
         expect(page.locator("#panel h3").first).to_be_visible()
         assert violations(page) == [], name
-    for name in ("health", "log", "sessions", "snapshots", "settings"):
+    for name in ("health", "log", "sessions", "account", "snapshots", "settings"):
         page.goto(address(appliance, f"/#/system/{name}"))
         expect(page.locator(f"#page-{name}")).to_have_attribute("aria-current", "page")
         expect(page.locator("#panel h3").first).to_be_visible()

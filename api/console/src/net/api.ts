@@ -76,7 +76,7 @@ export async function isLoggedIn(base: URL): Promise<boolean> {
   }
 }
 
-/** Log in; the one call with a form body (http.md 3.2). */
+/** Log in, by a form (http.md 3.2). */
 export async function login(base: URL, user: string, passwd: string): Promise<void> {
   await fetchChecked(endpoint(base, "api/auth/login"), {
     method: "POST",
@@ -91,6 +91,19 @@ export async function post(base: URL, path: string, query: Query = {}): Promise<
 /** Call a route and return its result (the envelope's, http.md 2.1), which is what the contract says. */
 export async function call<T>(method: string, base: URL, path: string, query: Query = {}): Promise<T> {
   const response = await fetchChecked(endpoint(base, path, query), { method });
+  return ((await read(() => response.json())) as { result: T }).result;
+}
+
+/** POST a form, whose fields are too secret for an address, and return the result. */
+export async function callWithForm<T>(
+  base: URL,
+  path: string,
+  fields: Readonly<Record<string, string>>,
+): Promise<T> {
+  const response = await fetchChecked(endpoint(base, path), {
+    method: "POST",
+    body: new URLSearchParams(fields),
+  });
   return ((await read(() => response.json())) as { result: T }).result;
 }
 

@@ -18,6 +18,7 @@ const PAGES: Readonly<Record<PageName, ComponentType>> = {
   log: lazy(() => import("./log")),
   audit: lazy(() => import("./audit")),
   sessions: lazy(() => import("./sessions")),
+  account: lazy(() => import("./account")),
   snapshots: lazy(() => import("./snapshots")),
   settings: lazy(() => import("./settings")),
 };

@@ -1,6 +1,7 @@
 /** Alles, was die Konsole sagt, auf Deutsch. */
 
 import type { Catalogue } from "../en";
+import { account } from "./account";
 import { common, language } from "./common";
 import { error, link } from "./connection";
 import { drives } from "./drives";
@@ -20,6 +21,7 @@ import { system } from "./system";
 import { video } from "./video";
 
 export const de: Catalogue = {
+  account,
   common,
   drives,
   error,

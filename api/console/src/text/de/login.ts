@@ -6,11 +6,13 @@ export const login: Catalogue["login"] = {
   user: "Benutzername",
   password: "Passwort",
   code: "Einmalcode",
-  codeHint: "Sechs Ziffern, nur bei Anmeldung mit zweitem Faktor",
+  codeHint: "Sechs Ziffern oder ein Wiederherstellungscode, nur bei Anmeldung mit zweitem Faktor",
   submit: "Anmelden",
   working: "Anmeldung läuft…",
   userMissing: "Geben Sie Ihren Benutzernamen ein.",
-  codeMalformed: "Der Einmalcode hat sechs Ziffern. Lassen Sie das Feld leer, wenn Sie keinen verwenden.",
+  codeMalformed:
+    "Der Einmalcode hat sechs Ziffern, ein Wiederherstellungscode vier Gruppen zu vier Zeichen. Lassen Sie das Feld " +
+    "leer, wenn Sie keinen verwenden.",
   characters:
     "Benutzername oder Passwort enthält ein Zeichen, das dort nicht vorkommen kann. Benutzernamen bestehen aus " +
     "Kleinbuchstaben, Ziffern und . _ - @, Passwörter nur aus ASCII-Zeichen.",

@@ -7,6 +7,7 @@ export const system: Catalogue["system"] = {
     log: "Protokoll",
     audit: "Nachweis",
     sessions: "Sitzungen",
+    account: "Konto",
     snapshots: "Aufnahmen",
     settings: "Einstellungen",
   },

@@ -1,5 +1,6 @@
 /** Everything the console says, in English. Another language is another value of `Catalogue`. */
 
+import { account } from "./account";
 import { common, language } from "./common";
 import { error, link } from "./connection";
 import { drives } from "./drives";
@@ -19,6 +20,7 @@ import { system } from "./system";
 import { video } from "./video";
 
 export const en = {
+  account,
   common,
   drives,
   error,

@@ -6,11 +6,12 @@ export const login = {
   user: "User name",
   password: "Password",
   code: "One-time code",
-  codeHint: "Six digits, only if two-factor login is on",
+  codeHint: "Six digits or a recovery code, only if two-factor login is on",
   submit: "Log in",
   working: "Logging in…",
   userMissing: "Enter your user name.",
-  codeMalformed: "The one-time code has six digits. Leave it empty if you do not use one.",
+  codeMalformed:
+    "The one-time code has six digits, a recovery code four groups of four. Leave it empty if you do not use one.",
   characters:
     "The user name or password contains a character that cannot occur there. User names have lower-case letters, " +
     "digits and . _ - @; passwords have only ASCII characters.",

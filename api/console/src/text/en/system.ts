@@ -7,6 +7,7 @@ export const system = {
     log: "Log",
     audit: "Audit trail",
     sessions: "Sessions",
+    account: "Account",
     snapshots: "Snapshots",
     settings: "Settings",
   },

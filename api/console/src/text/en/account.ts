@@ -1,0 +1,28 @@
+/** The user's own account: second factor, passkeys. */
+
+export const account = {
+  proofHint: "Once more, so that nobody else who sits here can change this.",
+  factor: "Second factor",
+  factorOff: "You have none of your own.",
+  factorOn: (left: number): string =>
+    left === 1
+      ? "You have one. One recovery code is left."
+      : `You have one. ${left} recovery codes are left.`,
+  enroll: "Set up an authenticator app",
+  recovery_codes: "New recovery codes",
+  disable: "Give it up",
+  scan: "Scan this with an authenticator app, then enter the six digits that it shows. Only then does it count.",
+  qrAlt: "QR code of the new secret",
+  orType: "Or type this into the app:",
+  appCode: "Code",
+  appCodeHint: "Six digits",
+  confirm: "Confirm",
+  recoveryHint:
+    "Each of these recovery codes stands once for a code when you log in without the app. They are shown only now: " +
+    "print them, or put them into a password manager.",
+  others: "Second factors of others",
+  reset: "Take away",
+  confirmReset: (user: string) => `Take the second factor away from ${user}?`,
+  confirmResetText:
+    "From then on the password alone lets them in, or with the shared secret’s code if there is one.",
+};
