@@ -1,0 +1,1 @@
+"""Updates of the whole appliance: signed bundles for the slot that is not running."""
