@@ -61,6 +61,7 @@ logger = logging.getLogger(__name__)
 CONTROL_SOCKET_PATH = "/api/ws"
 MEDIA_SOCKET_PATH = "/api/media/ws"
 STREAM = Param("stream", valid_bool, True, "this session wants video")
+OWN = Param("farhand", valid_bool, False, "events that the contract does not have as well")
 LEGACY = Param("legacy", valid_bool, False, "event names of old firmware")
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -219,6 +220,7 @@ class Application(FrontApp):
         try:
             identity = await self._socket_caller()
             stream, legacy = STREAM.read(websocket.args), LEGACY.read(websocket.args)
+            own = OWN.read(websocket.args)
         except OperationError as exc:
             return refused_envelope(exc)
         socket = await _accepted()
@@ -229,7 +231,7 @@ class Application(FrontApp):
             front.sessions.opened(stream=stream),
         ):
             front.info.request_refresh()
-            session = ControlSession(socket, front.hub, front.hid, legacy=legacy, may=may)
+            session = ControlSession(socket, front.hub, front.hid, legacy=legacy, may=may, own=own)
             actor = actor_of(identity, client_address(websocket.scope))
             with recorded_session(front.audit, actor, session.input_counts):
                 await session.serve()

@@ -41,6 +41,7 @@ from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.snapshot.service import SnapshotService
 from firmware.subsystems.streamer.service import StreamerService
 from firmware.subsystems.switch.service import SwitchService
+from firmware.subsystems.update.service import UpdateService
 from firmware.watchdog import Check, WatchdogFeeder
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Appliance:
     info: InfoService
     log: LogService
     sessions: SessionsService
+    update: UpdateService
     hub: Hub
     routes: Sequence[Route]
     application: Application
@@ -101,6 +103,7 @@ class Appliance:
             "info": self.info.run,
             "log": self.log.run,
             "sessions": self.sessions.run,
+            "update": self.update.run,
             "events": self.hub.run,
         }
 

@@ -35,6 +35,7 @@ from api.routes.streamer import streamer_routes
 from api.routes.streamer_edid import streamer_edid_routes
 from api.routes.supervisor import supervisor_routes
 from api.routes.switch import switch_routes
+from api.routes.update import update_routes
 from api.routing import Route
 from api.server import Server, open_listeners
 from api.ws.hub import Hub
@@ -57,6 +58,7 @@ from firmware.compose.information import make_information
 from firmware.compose.logins import make_login_routes
 from firmware.compose.mass_storage import make_mass_storage, mass_storage_routes
 from firmware.compose.redfish import make_redfish_handles
+from firmware.compose.updates import make_update
 from firmware.compose.video import make_picture_services
 from firmware.core.errors import SetupError
 from firmware.core.lock import state_directory
@@ -195,6 +197,7 @@ async def compose(
     )
     sessions = SessionsService(input_devices=hid, video=streamer)
     pictures = await make_picture_services(loaded, streamer=streamer, hid=hid, sessions=sessions)
+    update = make_update(loaded, board, state_dir)
     gpio = make_gpio(loaded, board, supervisor)
     hub = Hub(
         event_sources(
@@ -208,6 +211,7 @@ async def compose(
             switch=switch,
             info=info,
             sessions=sessions,
+            update=update,
         )
     )
 
@@ -228,6 +232,7 @@ async def compose(
             "info": info.statistics(),
             "log": log.statistics(),
             "sessions": sessions.statistics(),
+            "update": update.statistics(),
             "events": hub.statistics(),
             "front": asdict(server.statistics()),
             "process": process_statistics(),
@@ -259,6 +264,7 @@ async def compose(
         *stream_routes(streamer),
         *media_routes(pictures.media),
         *switch_routes(switch),
+        *update_routes(update, HttpFiles()),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
         *redfish_routes(redfish),
@@ -274,6 +280,7 @@ async def compose(
                 streamer=streamer,
                 supervisor=supervisor,
                 typist=typist,
+                update=update,
             ),
             needs_login=kvmd.prometheus.auth.enabled,
         ),
@@ -314,6 +321,7 @@ async def compose(
         info=info,
         log=log,
         sessions=sessions,
+        update=update,
         hub=hub,
         routes=routes,
         application=application,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -15,12 +15,25 @@ from api.server.statistics import ServerStatistics
 from firmware.core.histogram import Histogram
 from firmware.core.supervise import TaskPhase, TaskState
 from firmware.core.version import farhand_version
+from firmware.state.update import SlotState
 
 
 def build_metrics() -> Iterator[Metric]:
     """Yield which version this is."""
     info = GaugeMetricFamily("farhand_build_info", "always 1; the version is a label", labels=["version"])
     info.add_metric([farhand_version()], 1)
+    yield info
+
+
+def slot_metrics(slots: Sequence[SlotState]) -> Iterator[Metric]:
+    """Yield the slots of the card; none where there are none."""
+    info = GaugeMetricFamily(
+        "farhand_slot_info",
+        "always 1; a slot of the card, the version in it and its condition",
+        labels=["slot", "version", "condition"],
+    )
+    for slot in slots:
+        info.add_metric([slot.name, slot.version or "", slot.condition], 1)
     yield info
 
 

@@ -10,7 +10,14 @@ from quart import Response
 
 from api.metrics.contract import contract_metrics
 from api.metrics.exposition import Exposition
-from api.metrics.own import build_metrics, front_metrics, hid_metrics, picture_metrics, task_metrics
+from api.metrics.own import (
+    build_metrics,
+    front_metrics,
+    hid_metrics,
+    picture_metrics,
+    slot_metrics,
+    task_metrics,
+)
 from api.routing import Access, Call, Route, media
 from api.server.statistics import ServerStatistics
 from firmware.core.supervise import Supervisor
@@ -23,6 +30,7 @@ from firmware.subsystems.hid.typist import Typist
 from firmware.subsystems.info.service import InfoService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
+from firmware.subsystems.update.service import UpdateService
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +47,14 @@ class Measured:
     streamer: StreamerService
     supervisor: Supervisor
     typist: Typist
+    update: UpdateService
 
     def metrics(self) -> Iterator[Metric]:
         """Yield everything as it is now."""
         info = self.info.state
         yield from contract_metrics(self.atx.state.value, self.gpio.state.value.state, info.health, info.fan)
         yield from build_metrics()
+        yield from slot_metrics(self.update.state.value.slots)
         yield from picture_metrics(
             self.streamer.statistics(),
             {name: meter.histograms for name, meter in self.streamer.latencies().items()},

@@ -138,7 +138,9 @@ async def _follow(job: Job, begun: Callable[[], None] | None) -> None:
 def _length(call: Call) -> int:
     size = call.request.content_length
     if not size:
-        raise ValidatorError("expected a bundle with its Content-Length or a url, got neither - at the request")
+        raise ValidatorError(
+            "expected a bundle with its Content-Length or a url, got neither - at the request"
+        )
     return size
 
 

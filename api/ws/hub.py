@@ -17,6 +17,7 @@ import trio
 
 from api.ws.wire.state_diff import Shape, State
 from firmware.core.cell import Cell
+from firmware.subsystems.auth.rights import Capability
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Source:
     cell: Cell[Any]
     shape: Shape = Shape()
     member: str | None = None
+    own_to: Capability | None = None
+    """None = an event of the contract. Otherwise one of ours, for clients that ask for those and may this."""
 
     @property
     def key(self) -> str:

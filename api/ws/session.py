@@ -61,12 +61,15 @@ class Socket(Protocol):
 class ControlSession:
     """Serves one client until it goes away."""
 
-    def __init__(self, socket: Socket, hub: Hub, hid: HidService, *, legacy: bool, may: May) -> None:
+    def __init__(
+        self, socket: Socket, hub: Hub, hid: HidService, *, legacy: bool, may: May, own: bool = False
+    ) -> None:
         self._socket = socket
         self._hub = hub
         self._hid = hid
         self._legacy = legacy
         self._may = may
+        self._own = own
         self.input_counts: Counter[str] = Counter()
         """How many events of each kind were taken, for the audit trail."""
         self._loop_due = True
@@ -141,6 +144,8 @@ class ControlSession:
             await self._socket.send(pong)
 
     async def _tell(self, subscriber: Subscriber, source: Source) -> None:
+        if source.own_to is not None and not (self._own and self._may(source.own_to)):
+            return
         state = self._hub.snapshot(source)
         event = difference(subscriber.sent.get(source.key), state, source.shape)
         if event is None:

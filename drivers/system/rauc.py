@@ -1,6 +1,6 @@
 """RAUC, which installs signed bundles into the slot that is not running, over the system's D-Bus.
 
-The interface is de.pengutronix.rauc.Installer (RAUC's reference, "D-Bus API"), the same from RAUC 1.8 to 1.13.
+The interface is de.pengutronix.rauc.Installer (RAUC's reference, "D-Bus API"), as RAUC has it since 1.8.
 RAUC alone decides what it accepts; here is only the conversation. An installation goes on when we leave it.
 """
 
@@ -19,9 +19,7 @@ from jeepney.io.trio import DBusConnection, open_dbus_connection
 
 from drivers.errors import BadReplyError, DeviceTimeoutError, DriverError, NotSupportedError
 
-INSTALLER: Final = DBusAddress(
-    "/", bus_name="de.pengutronix.rauc", interface="de.pengutronix.rauc.Installer"
-)
+INSTALLER: Final = DBusAddress("/", bus_name="de.pengutronix.rauc", interface="de.pengutronix.rauc.Installer")
 CALL_S: Final = 30.0
 """The service is started by the first call, and looks at the boot loader's variables for each."""
 POLL_S: Final = 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.ws.hub import Source
 from api.ws.wire.state_diff import Shape
 from firmware.subsystems.atx.service import AtxService
+from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.gpio.service import GpioService
 from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
@@ -14,6 +15,7 @@ from firmware.subsystems.ocr.service import OcrService
 from firmware.subsystems.sessions.service import SessionsService
 from firmware.subsystems.streamer.service import StreamerService
 from firmware.subsystems.switch.service import SwitchService
+from firmware.subsystems.update.service import UpdateService
 
 
 def event_sources(
@@ -28,6 +30,7 @@ def event_sources(
     switch: SwitchService,
     info: InfoService,
     sessions: SessionsService,
+    update: UpdateService,
 ) -> list[Source]:
     """List the sources of the hub; a subsystem with events adds its own."""
     return [
@@ -46,5 +49,6 @@ def event_sources(
         Source("ocr", ocr.state, Shape(whole=True)),
         Source("switch", switch.state, Shape(only_whole=frozenset({"model"}))),
         *(Source("info", cell, Shape(whole=True), member=name) for name, cell in info.cells.items()),
+        Source("update", update.state, Shape(whole=True), own_to=Capability.ADMIN),
         Source("clients", sessions.clients, Shape(whole=True, repeats=True)),
     ]

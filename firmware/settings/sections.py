@@ -303,6 +303,8 @@ class EmulatedConfig(Section, frozen=True):
     """Whether each picture tells in its top left corner when it was drawn."""
     motion: bool = False
     """Whether the whole picture moves all the time."""
+    slots: bool = False
+    """Whether it can be updated, as a card with two slots can be."""
     hid_trace: OptionalPath = None
     """A file for every HID report that the PC takes, with its time; None = none is written."""
 

@@ -18,7 +18,7 @@ _WORDS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     ),
     (
         re.compile(r"certificate has expired"),
-        "the certificate that the bundle was signed with has expired, or the clock of this appliance is wrong",
+        "the certificate of the bundle has expired, or the clock of this appliance is wrong",
     ),
     (
         re.compile(r"signature verification failed"),
@@ -28,7 +28,10 @@ _WORDS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         re.compile(r"Invalid bundle format|Failed to load bundle|bundle is too small", re.IGNORECASE),
         "this is no update bundle, or not all of one",
     ),
-    (re.compile(r"Bundle format '\w+' not allowed"), "the bundle's format is one that this appliance refuses"),
+    (
+        re.compile(r"Bundle format '\w+' not allowed"),
+        "the bundle's format is one that this appliance refuses",
+    ),
     (re.compile(r"No space left on device"), "there is no room left"),
     (
         re.compile(r"dm-verity|Input/output error|bad checksum|checksum mismatch", re.IGNORECASE),

@@ -170,8 +170,8 @@ class UpdateService:
         """Receive a bundle of *size* bytes and have it installed; return the job, which goes on by itself.
 
         *begun* is called when there is room and nothing has come yet. Whatever happens before the end of
-        receiving, cancellation included, leaves nothing behind. Raises UpdateError and its children, DriverError,
-        and what *pieces* does.
+        receiving, cancellation included, leaves nothing behind. Raises UpdateError, DriverError, and what
+        *pieces* does.
         """
         if self._busy:
             raise UpdateBusyError("expected no installation under way, got one; wait for its end")
@@ -199,9 +199,7 @@ class UpdateService:
         if status.installing:
             raise UpdateBusyError("expected no installation under way, got one that was begun on the machine")
 
-    async def _fill_staging(
-        self, pieces: AsyncIterable[bytes], size: int, begun: Callable[[], None]
-    ) -> None:
+    async def _fill_staging(self, pieces: AsyncIterable[bytes], size: int, begun: Callable[[], None]) -> None:
         with _disk_errors():
             await trio.to_thread.run_sync(self._staging.begin, size)
         begun()

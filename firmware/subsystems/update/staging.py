@@ -28,7 +28,8 @@ class Staging:
         free = shutil.disk_usage(self.path.parent).free - RESERVE_BYTES
         if size > free:
             raise UpdateNoSpaceError(
-                f"expected room for {size} bytes on the data partition, got {max(free, 0)}; remove images first"
+                f"expected room for {size} bytes on the data partition, got {max(free, 0)};"
+                " remove images first"
             )
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self.path, flags, 0o600)
