@@ -48,6 +48,11 @@ keymaps:
 image BOARD="generic-arm64": console
     image/build.sh "$1"
 
+[doc("Build the image of BOARD twice, all anew the second time, and compare. Needs root")]
+[group("check")]
+image-reproducible BOARD="amd64": console
+    image/reproducible.sh "$1"
+
 [doc("Boot the built image of BOARD in QEMU and use it from outside. Needs root")]
 [group("check")]
 image-boot BOARD="generic-arm64":
@@ -62,6 +67,11 @@ image-check BOARD="rpi4":
 [group("check")]
 image-update:
     PYTHONPATH=. {{ bin }}/python -m image.update_check
+
+[doc("Cut the power N times at random moments of updates in QEMU; --seed S repeats a run. Needs root")]
+[group("check")]
+image-power-cuts *N:
+    PYTHONPATH=. {{ bin }}/python -m image.power_cuts "$@"
 
 [doc("Compile the hash-pinned locks again")]
 [group("build")]

@@ -27,6 +27,7 @@ from firmware.core.supervise import SupervisedTask, Supervisor, TaskPhase
 from firmware.liveness import heartbeats_check, threads_check
 from firmware.loop_guard import guard_loop
 from firmware.selfcheck import self_check
+from firmware.slots.self_report import SelfReporter
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.audit.service import AuditService
 from firmware.subsystems.auth.service import AuthService
@@ -82,6 +83,8 @@ class Appliance:
     server_config: ServerConfig
     demo_password: bool
     service_manager: ServiceManager
+    self_reporter: SelfReporter | None = None
+    """There where the image's gate asks how the appliance is."""
     hardware_watchdog: Path | None = None
     stall_limit_s: float = 0.0
 
@@ -105,6 +108,7 @@ class Appliance:
             "sessions": self.sessions.run,
             "update": self.update.run,
             "events": self.hub.run,
+            **({"self_report": self.self_reporter.run} if self.self_reporter is not None else {}),
         }
 
     def watchdog(self, urls: Sequence[str]) -> WatchdogFeeder:

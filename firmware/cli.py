@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--http", metavar="ADDR:PORT", help='plain HTTP: loopback, or redirects; "" for none')
     run.add_argument("--https", metavar="ADDR:PORT", help='HTTPS; port 0 picks one; "" for none')
     run.add_argument("--state", type=Path, metavar="DIR", help=f"state directory ({DEFAULT_STATE_DIR})")
+    run.add_argument(
+        "--self-report", type=Path, metavar="FILE", help="write there how gadget, capture and state are"
+    )
     run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     run.add_argument(
         "board_arguments",
@@ -127,6 +130,7 @@ def _carry_out(given: list[str]) -> int:
             https=options.https,
             config_dir=config_dir,
             state_dir=options.state,
+            self_report=options.self_report,
             board_arguments=tuple(options.board_arguments),
         )
     )

@@ -67,6 +67,7 @@ from firmware.core.supervise import Supervisor, leaves
 from firmware.core.version import farhand_version
 from firmware.process import process_statistics
 from firmware.settings import LoadedSettings, load
+from firmware.slots.self_report import SelfReporter
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.audit.service import AuditService
 from firmware.subsystems.audit.trail_files import DIRECTORY
@@ -94,6 +95,8 @@ class Options:
     http: str | None = None
     https: str | None = None
     state_dir: Path | None = None
+    self_report: Path | None = None
+    """Where to write what the appliance says of its own parts, None for nowhere."""
     board_arguments: tuple[str, ...] = ()
 
 
@@ -329,6 +332,18 @@ async def compose(
         server_config=server_config,
         demo_password=demo_password,
         service_manager=ServiceManager.from_environment(),
+        self_reporter=(
+            None
+            if options.self_report is None
+            else SelfReporter(
+                options.self_report,
+                farhand_version(),
+                state_dir,
+                gadget=board.gadget,
+                video=streamer,
+                supervisor=supervisor,
+            )
+        ),
         hardware_watchdog=settings.farhand.watchdog.device,
         stall_limit_s=settings.farhand.watchdog.stall,
     )

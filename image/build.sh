@@ -9,6 +9,7 @@ started=$SECONDS
 "$here/builder.sh"
 "$here/stage1.sh" "$BOARD"
 "$here/packages.sh" "$BOARD"
+"$here/modules.sh" "$BOARD"
 "$here/wheels.sh" "$BOARD"
 "$here/pki.sh"
 say "putting the root of $BOARD together"

@@ -35,6 +35,12 @@ PI_TREES: Final = {
     "bcm2710-rpi-zero-2-w.dtb": "raspberrypi,model-zero-2-w",
     "bcm2712-rpi-5-b.dtb": "raspberrypi,5-model-b",
 }
+CSI_OVERLAYS: Final = {
+    "bcm2711-rpi-4-b.dtb": ("tc358743", "/i2c-mux0/i2c@1/hdmi-bridge@f"),
+    "bcm2711-rpi-cm4.dtb": ("tc358743", "/i2c-mux0/i2c@1/hdmi-bridge@f"),
+    "bcm2837-rpi-zero-2-w.dtb": ("tc358743-zero2", "/soc/i2c@7e205000/hdmi-bridge@f"),
+}
+RECEIVER: Final = "/soc/csi@7e801000"
 PI_MODULES: Final = (
     "dwc2",
     "libcomposite",
@@ -43,11 +49,13 @@ PI_MODULES: Final = (
     "uvcvideo",
     "bcm2835_wdt",
     "brcmfmac",
+    "tc358743",
+    "bcm2835-unicam",
 )
 GENERIC_MODULES: Final = ("libcomposite", "usb_f_hid", "usb_f_mass_storage", "uvcvideo")
 UNITS: Final = (
     *("farhand.service", "farhand-health.service", "nftables.service", "systemd-networkd.service"),
-    *("systemd-resolved.service", "ssh.service"),
+    *("systemd-resolved.service", "ssh.service", "farhand-journal.service"),
 )
 
 
@@ -137,7 +145,13 @@ def check_boot_slot(image: Image) -> None:
         kernel = gzip.decompress(image.fat_file(5, "vmlinuz.gz"))
         expect(kernel[56:60] == ARM64_MAGIC, "the kernel is none of arm64")
         words = image.fat_file(5, "cmdline.env").decode().removeprefix("board_args=").split()
-    for word in (f"farhand.disk={SIGNATURE:x}", "ro", "panic=5", "systemd.volatile=state"):
+    for word in (
+        f"farhand.disk={SIGNATURE:x}",
+        "ro",
+        "panic=5",
+        "systemd.volatile=state",
+        "systemd.crash_action=reboot",
+    ):
         expect(word in words, f"the kernel's command line lacks {word}")
 
 
@@ -166,6 +180,7 @@ def check_units(image: Image) -> None:
     for unit in ("data.mount", "boot-firmware.mount"):
         expect(image.has(f"local-fs.target.requires/{unit}"), f"{unit} is not enabled")
     for name in (
+        "etc/systemd/system/emergency.service.d/farhand.conf",
         "etc/rauc/ca.cert.pem",
         "etc/nftables.conf",
         "etc/udev/rules.d/70-farhand.rules",
@@ -208,7 +223,7 @@ def check_pi_firmware(image: Image) -> None:
     script = image.fat_file(1, "boot.scr")
     expect(b"BOOT_ORDER" in script, "boot.scr does not choose between slots")
     lines = image.fat_file(1, "config.txt").decode().splitlines()
-    for line in ("arm_64bit=1", "kernel=u-boot.bin", "dtoverlay=usb-peripheral"):
+    for line in ("arm_64bit=1", "kernel=u-boot.bin", "dtoverlay=usb-peripheral", "[cm4]"):
         expect(line in lines, f"config.txt lacks {line}")
     image.fat_file(1, "user.txt")
     for chip in ("43430", "43455", "43456"):
@@ -218,26 +233,51 @@ def check_pi_firmware(image: Image) -> None:
 
 
 def check_pi_trees(image: Image) -> None:
-    """Raspberry Pi: device trees are of the boards that they are named after; the overlay fits on them."""
+    """Raspberry Pi: device trees are of the boards that they are named after."""
+    for name, board in PI_TREES.items():
+        told = _fdtget(_from_boot(image, name), "/", "compatible")
+        expect(board in told.split(), f"expected {name} to be of {board}, got {told}")
+
+
+def check_pi_overlays(image: Image) -> None:
+    """Raspberry Pi: overlays fit on the device trees, and do what they are for."""
+    merged = _merged(image, "bcm2711-rpi-cm4.dtb", "usb-peripheral")
+    mode = _fdtget(merged, "/soc/usb@7e980000", "dr_mode")
+    expect(mode == "peripheral", "the overlay does not make the port a device port")
+    for tree, (overlay, chip) in CSI_OVERLAYS.items():
+        merged = _merged(image, tree, overlay)
+        bridge, receiver = f"{chip}/port/endpoint", f"{RECEIVER}/port/endpoint"
+        expect(_fdtget(merged, chip, "compatible") == "toshiba,tc358743", f"{tree}: there is no bridge")
+        expect(_fdtget(merged, RECEIVER, "status") == "okay", f"{tree}: the receiver is not enabled")
+        for one, other in ((bridge, receiver), (receiver, bridge)):
+            leads_to = _fdtget(merged, one, "remote-endpoint")
+            expect(leads_to == _fdtget(merged, other, "phandle"), f"{tree}: {one} does not lead to {other}")
+
+
+def _from_boot(image: Image, name: str) -> Path:
+    """Return a file with what *name* of the boot partition has."""
     scratch = CACHE / "check"
     scratch.mkdir(parents=True, exist_ok=True)
-    for name, board in PI_TREES.items():
-        tree = scratch / name
-        tree.write_bytes(image.fat_file(1, name))
-        done = subprocess.run(
-            in_builder(["fdtget", str(tree), "/", "compatible"]), capture_output=True, text=True, check=False
-        )
-        expect(board in done.stdout.split(), f"expected {name} to be of {board}, got {done.stdout.strip()}")
-    overlay = scratch / "usb-peripheral.dtbo"
-    overlay.write_bytes(image.fat_file(1, "overlays/usb-peripheral.dtbo"))
-    merged = scratch / "merged.dtb"
-    tree = scratch / "bcm2711-rpi-cm4.dtb"
-    command = ["fdtoverlay", "-i", str(tree), "-o", str(merged), str(overlay)]
+    file = scratch / name.rpartition("/")[2]
+    file.write_bytes(image.fat_file(1, name))
+    return file
+
+
+def _fdtget(tree: Path, node: str, name: str) -> str:
+    command = in_builder(["fdtget", str(tree), node, name])
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, f"{tree.name} has no {node} {name}")
+    return done.stdout.strip()
+
+
+def _merged(image: Image, tree: str, name: str) -> Path:
+    """Return the file of *tree* with an overlay on it."""
+    overlay = _from_boot(image, f"overlays/{name}.dtbo")
+    merged = overlay.with_suffix(".dtb")
+    command = ["fdtoverlay", "-i", str(_from_boot(image, tree)), "-o", str(merged), str(overlay)]
     done = subprocess.run(in_builder(command), capture_output=True, text=True, check=False)
-    expect(done.returncode == 0, f"the overlay does not fit: {done.stderr.strip()}")
-    command = ["fdtget", str(merged), "/soc/usb@7e980000", "dr_mode"]
-    done = subprocess.run(in_builder(command), capture_output=True, text=True, check=False)
-    expect(done.stdout.strip() == "peripheral", "the overlay does not make the port a device port")
+    expect(done.returncode == 0, f"the overlay {name} does not fit on {tree}: {done.stderr.strip()}")
+    return merged
 
 
 def checks(board: str) -> Iterator[Callable[[Image], None]]:
@@ -245,7 +285,7 @@ def checks(board: str) -> Iterator[Callable[[Image], None]]:
     yield from (check_table, check_root_is_in_slot_a, check_boot_slot, check_person_files, check_units)
     yield from (check_modules, check_bill)
     if board == "rpi4":
-        yield from (check_pi_firmware, check_pi_trees)
+        yield from (check_pi_firmware, check_pi_trees, check_pi_overlays)
 
 
 def main() -> int:

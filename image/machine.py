@@ -93,8 +93,11 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running(board: str, disk: Path, log: Path) -> Iterator[Machine]:
-    """Run a machine of *board* from *disk*; its console goes to *log*. It ends with the block."""
+def running(board: str, disk: Path, log: Path, beside: Path | None = None) -> Iterator[Machine]:
+    """Run a machine of *board* from *disk*; its console goes to *log*. It ends with the block.
+
+    *beside* is a second disk, which it can only read.
+    """
     port, ssh_port = free_port(), free_port()
     log.unlink(missing_ok=True)
     arguments = [*_machine(board), "-smp", "2", "-m", "1024", "-nodefaults", "-nographic"]
@@ -102,6 +105,9 @@ def running(board: str, disk: Path, log: Path) -> Iterator[Machine]:
     # The host's page cache is enough: a power cut ends QEMU and not this machine.
     arguments += ["-drive", f"if=none,id=disk,format=raw,file={disk},cache=writeback"]
     arguments += ["-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"]
+    if beside is not None:
+        arguments += ["-drive", f"if=none,id=beside,format=raw,file={beside},readonly=on"]
+        arguments += ["-device", "virtio-blk-pci,drive=beside"]
     arguments += [
         "-netdev",
         f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:443,hostfwd=tcp:127.0.0.1:{ssh_port}-:22",

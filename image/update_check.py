@@ -1,13 +1,15 @@
-"""`just image-update`: updates, refusals and the way back, in QEMU with the boot loader that the boards have.
+"""`just image-update`: updates, refusals, the ways back, in QEMU with the boot loader that the boards have.
 
-It installs a newer version and expects the state to survive; offers bundles that must be refused (of
-another board, forged, cut short, older) and expects the reason; installs a version whose root is
-garbage, signed like the real one, and expects the machine to return to the version before by itself.
+It installs a newer version and expects the state to survive; offers bundles that must be refused (of another
+board, forged, signed with an expired key, cut short, older) and expects the reason; installs versions that
+are signed like the real one and sabotaged (one never says how it is, one crashes, one has garbage for a
+root), and expects the machine to return to the version before by itself and to say why afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import subprocess
 import sys
@@ -17,65 +19,103 @@ from pathlib import Path
 from typing import Final
 
 from image.boot_check import Key, check_login, note, put_boot_file, shell, wait_for_api
-from image.machine import CACHE, REPO, ImageError, Machine, fresh_disk, in_builder, newest_image, running
+from image.bundles import BOARD, MOUNT, OUT, Root, disk_of, expired_keys, sign
+from image.machine import CACHE, REPO, ImageError, Machine, fresh_disk, newest_image, running
 
-BOARD: Final = "generic-arm64"
 BOOT_DEADLINE_S: Final = 1200
 """Emulated, and beside other work, as for the first start."""
-COPY_DEADLINE_S: Final = 900
+RETURN_DEADLINE_S: Final = BOOT_DEADLINE_S * 4
+"""Three starts that fail, and one that works."""
 MARKER: Final = "/data/state/update-check"
+GOOD: Final = "90.0.0"
 
 
-def make_bundle(target: Path, version: str, **files: Path) -> Path:
-    """Make a signed bundle at *target* of the images *files* (`rootfs`, `boot`); return it."""
-    return sign(target, version, f"farhand-{BOARD}", CACHE / "pki", files)
+@dataclass(frozen=True)
+class Refused:
+    """A bundle that must be refused, and a word of the reason."""
+
+    bundle: str
+    word: str
 
 
-def sign(target: Path, version: str, compatible: str, keys: Path, files: dict[str, Path]) -> Path:
-    """Make a bundle for *compatible* machines, signed with the release key in *keys*."""
-    target.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        contents = Path(folder)
-        manifest = f"[update]\ncompatible={compatible}\nversion={version}\n\n[bundle]\nformat=verity\n"
-        for slot, source in files.items():
-            (contents / f"{slot}.img").hardlink_to(source)
-            manifest += f"\n[image.{slot}]\nfilename={slot}.img\n"
-        (contents / "manifest.raucm").write_text(manifest)
-        command = ["rauc", "bundle", f"--cert={keys}/release.cert.pem", f"--key={keys}/release.key.pem"]
-        command += [f"--keyring={keys}/ca.cert.pem", "--mksquashfs-args=-comp zstd -Xcompression-level 1"]
-        subprocess.run(in_builder([*command, str(contents), str(target)]), check=True, capture_output=True)
-    return target
+@dataclass(frozen=True)
+class Sabotaged:
+    """A version that must be given up, and a word of the reason that is told afterwards."""
+
+    version: str
+    word: str
+    shell: str = ""
+    """What spoils its root; nothing if the root is garbage."""
+
+    @property
+    def bundle(self) -> str:
+        """Its file's name."""
+        return f"sabotaged-{self.version}.raucb"
 
 
-def other_root(target: Path, version: str) -> Path:
-    """Write the image's root with another *version* number; return it."""
-    script = (
-        'set -e; rm -rf "$1" "$4"; unsquashfs -q -n -d "$1" "$2" >/dev/null; '
-        'echo "$3" >"$1/usr/lib/farhand/version"; '
-        'mksquashfs "$1" "$4" -quiet -no-progress -comp zstd -Xcompression-level 1 -b 256K >/dev/null; '
-        'rm -rf "$1"'
-    )
-    source = CACHE / "out" / BOARD / "root.squashfs"
-    words = [str(target.with_suffix(".tree")), str(source), version, str(target)]
-    subprocess.run(in_builder(["sh", "-c", script, "other_root", *words]), check=True)
-    return target
+REFUSED: Final = (
+    Refused("foreign.raucb", "ompatible"),
+    Refused("forged.raucb", "signature"),
+    Refused("expired.raucb", "expired"),
+    Refused("older.raucb", "ersion"),
+    Refused("short.raucb", ""),
+)
+# What spoils one stays in the next.
+SABOTAGED: Final = (
+    Sabotaged(
+        "91.0.0",
+        "has not told how it is",
+        "sed -i 's# --self-report [^ ]*##' etc/systemd/system/farhand.service",
+    ),
+    Sabotaged(
+        "92.0.0",
+        "sabotaged to crash",
+        "printf '#!/bin/sh\\necho sabotaged to crash >&2\\nexit 1\\n' >usr/bin/farhand",
+    ),
+    Sabotaged("93.0.0", "cannot mount rootA"),
+)
 
 
-def copy(machine: Machine, key: Key, source: Path) -> None:
-    """Put *source* onto the appliance, as /data/update.raucb."""
-    with source.open("rb") as stream:
-        subprocess.run(
-            [*key.ssh(machine), "cat >/data/update.raucb"], stdin=stream, check=True, timeout=COPY_DEADLINE_S
-        )
+def make_bundles(scratch: Path) -> Path:
+    """Make all of them, and return the disk that has them."""
+    folder = scratch / "bundles"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    boot = OUT / "boot.vfat"
+    garbage = scratch / "garbage"
+    garbage.write_bytes(random.Random(7).randbytes(1 << 20))
+    root = Root(scratch / "tree")
+    packed = scratch / "root.squashfs"
+    good = sign(folder / "good.raucb", GOOD, {"rootfs": root.pack(packed, GOOD), "boot": boot})
+    for one in SABOTAGED:
+        image = root.pack(packed, one.version, one.shell) if one.shell else garbage
+        sign(folder / one.bundle, one.version, {"rootfs": image, "boot": boot})
+    root.remove()
+    packed.unlink()
+    with good.open("rb") as whole:
+        (folder / "short.raucb").write_bytes(whole.read(1 << 20))
+    forger = scratch / "forger"
+    subprocess.run([REPO / "image/build/pki.sh", forger], check=True)
+    # What is refused may be small: it is refused before any of its images is read.
+    small = {"boot": garbage}
+    sign(folder / "foreign.raucb", "99.0.0", small, compatible="farhand-rpi4")
+    sign(folder / "forged.raucb", "99.0.0", small, keys=forger)
+    sign(folder / "expired.raucb", "99.0.0", small, keys=expired_keys(scratch / "expired"))
+    sign(folder / "older.raucb", "0.0.1", small)
+    return disk_of(folder, scratch / "bundles.img")
 
 
-def install(machine: Machine, key: Key, source: Path) -> subprocess.CompletedProcess[str]:
-    """Copy a bundle and have it installed; return how that ended."""
-    copy(machine, key, source)
-    done = shell(
-        machine, key, "rauc install /data/update.raucb; status=$?; rm /data/update.raucb; exit $status"
-    )
-    note(machine, f"{source.name}: {'installed' if done.returncode == 0 else 'refused: ' + reason(done)}")
+def installing(bundle: str) -> str:
+    """Return the shell command that installs a bundle of the second disk."""
+    mount = f"mkdir -p {MOUNT}; mountpoint -q {MOUNT} || mount -t squashfs -o ro /dev/vdb {MOUNT}"
+    return f"{mount}; rauc install {MOUNT}/{bundle}"
+
+
+def install(machine: Machine, key: Key, bundle: str) -> subprocess.CompletedProcess[str]:
+    """Have a bundle installed; return how that ended."""
+    done = shell(machine, key, installing(bundle))
+    note(machine, f"{bundle}: {'installed' if done.returncode == 0 else 'refused: ' + reason(done)}")
     return done
 
 
@@ -85,20 +125,20 @@ def reason(done: subprocess.CompletedProcess[str]) -> str:
     return next((line for line in said.splitlines() if "LastError" in line), said[-200:]).strip()
 
 
-def must_refuse(machine: Machine, key: Key, source: Path, why: str) -> None:
-    """Expect that *source* is refused, and that the reason given has *why* in it."""
-    done = install(machine, key, source)
+def must_refuse(machine: Machine, key: Key, refused: Refused) -> None:
+    """Expect that it is refused, with the word in the reason."""
+    done = install(machine, key, refused.bundle)
     if done.returncode == 0:
-        raise ImageError(f"{source.name} was installed")
-    if why not in reason(done):
-        raise ImageError(f"expected {source.name} to be refused for its {why}, got {reason(done)}")
+        raise ImageError(f"{refused.bundle} was installed")
+    if refused.word not in reason(done):
+        raise ImageError(f"expected the reason to have {refused.word!r} in it, got {reason(done)}")
 
 
-def must_install(machine: Machine, key: Key, source: Path) -> None:
-    """Expect that *source* is installed."""
-    done = install(machine, key, source)
+def must_install(machine: Machine, key: Key, bundle: str) -> None:
+    """Expect that it is installed."""
+    done = install(machine, key, bundle)
     if done.returncode:
-        raise ImageError(f"{source.name} was refused: {reason(done)}")
+        raise ImageError(f"{bundle} was refused: {reason(done)}")
 
 
 def restart(machine: Machine, key: Key, slot: str, version: str) -> None:
@@ -106,65 +146,66 @@ def restart(machine: Machine, key: Key, slot: str, version: str) -> None:
     confirmed = f"slot {slot} with version {version} is confirmed"
     before = machine.console().count(confirmed)
     shell(machine, key, "systemctl reboot")
-    machine.wait_for(confirmed, BOOT_DEADLINE_S * 4, times=before + 1)
+    machine.wait_for(confirmed, RETURN_DEADLINE_S, times=before + 1)
     note(machine, f"slot {slot} with version {version} is up and confirmed")
     if shell(machine, key, f"cat {MARKER}").stdout.strip() != "kept":
         raise ImageError("the state was lost")
 
 
-@dataclass(frozen=True)
-class Bundles:
-    """What is offered to the appliance."""
+def told(machine: Machine, key: Key) -> str:
+    """Return what the doctor says of updates."""
+    said = shell(machine, key, "farhand doctor --board generic --json").stdout
+    findings = [one["text"] for one in json.loads(said)["findings"] if one["about"] == "update"]
+    return " ".join(findings)
 
-    newer: Path
-    garbage: Path
-    refused: tuple[tuple[Path, str], ...]
-    """Each with a word of the reason."""
 
-    @classmethod
-    def make(cls, scratch: Path) -> Bundles:
-        """Make all of them in *scratch*."""
-        out = CACHE / "out" / BOARD
-        boot = out / "boot.vfat"
-        garbage = scratch / "garbage.root"
-        garbage.write_bytes(random.Random(7).randbytes(1 << 20))
-        newer = make_bundle(
-            scratch / "newer.raucb",
-            "90.0.0",
-            rootfs=other_root(scratch / "newer.root", "90.0.0"),
-            boot=boot,
+def must_return(machine: Machine, key: Key, sabotaged: Sabotaged) -> None:
+    """Install a version that cannot work; expect the one before, and why."""
+    must_install(machine, key, sabotaged.bundle)
+    restart(machine, key, "B", GOOD)
+    said = told(machine, key)
+    if sabotaged.version not in said or sabotaged.word not in said:
+        raise ImageError(
+            f"expected the doctor to tell of {sabotaged.version}: {sabotaged.word}, got {said!r}"
         )
-        short = scratch / "short.raucb"
-        short.write_bytes(newer.read_bytes()[: 1 << 20])
-        forger = scratch / "forger"
-        subprocess.run([REPO / "image/build/pki.sh", forger], check=True)
-        # What is refused may be small: it is refused before any of its images is read.
-        small = {"boot": garbage}
-        return cls(
-            newer,
-            make_bundle(scratch / "garbage.raucb", "92.0.0", rootfs=garbage, boot=boot),
-            (
-                (
-                    sign(scratch / "foreign.raucb", "93.0.0", "farhand-rpi4", CACHE / "pki", small),
-                    "ompatible",
-                ),
-                (sign(scratch / "forged.raucb", "93.0.0", f"farhand-{BOARD}", forger, small), "signature"),
-                (make_bundle(scratch / "older.raucb", "0.0.1", **small), "ersion"),
-                (short, ""),
-            ),
-        )
+    note(machine, f"the doctor: {said}")
+    if sabotaged.shell:
+        log = shell(
+            machine, key, f"grep -c 'slot A, version {sabotaged.version}' /data/log/journal.txt"
+        ).stdout
+        if log.strip() != "1":
+            raise ImageError(f"expected the log of one start of {sabotaged.version} to be kept, got {log!r}")
 
 
-def updates(machine: Machine, key: Key, bundles: Bundles, password: str) -> None:
+def updates(machine: Machine, key: Key, password: str) -> None:
     """Install, refuse, return: all without a loss of power."""
     shell(machine, key, f"echo kept >{MARKER}")
-    for bad, why in bundles.refused:
-        must_refuse(machine, key, bad, why)
-    must_install(machine, key, bundles.newer)
-    restart(machine, key, "B", "90.0.0")
+    for refused in REFUSED:
+        must_refuse(machine, key, refused)
+    must_install(machine, key, "good.raucb")
+    restart(machine, key, "B", GOOD)
     check_login(machine, password)
-    must_install(machine, key, bundles.garbage)
-    restart(machine, key, "B", "90.0.0")
+    if said := told(machine, key):
+        raise ImageError(f"expected the doctor to have nothing to tell of updates, got {said}")
+    for sabotaged in SABOTAGED:
+        must_return(machine, key, sabotaged)
+    check_login(machine, password)
+
+
+def first_start(machine: Machine) -> str:
+    """Wait until a new card is up and confirmed; return its password."""
+    said = machine.wait_for("is confirmed", BOOT_DEADLINE_S)
+    wait_for_api(machine)
+    note(machine, "the first start is over")
+    return said.partition("with the password ")[2].split()[0]
+
+
+def new_card(disk: Path, key: Key, directory: Path) -> None:
+    """Make *disk* a card with the image that was built last, which lets *key* in."""
+    fresh_disk(newest_image(BOARD), disk)
+    settings = directory / "farhand.toml"
+    settings.write_text(f'ssh_keys = ["{key.public}"]\n')
+    put_boot_file(disk, settings, "farhand.toml")
 
 
 def main() -> int:
@@ -175,18 +216,11 @@ def main() -> int:
     disk = scratch / "card.img"
     try:
         with tempfile.TemporaryDirectory() as directory:
-            fresh_disk(newest_image(BOARD), disk)
             key = Key(Path(directory))
-            settings = Path(directory) / "farhand.toml"
-            settings.write_text(f'ssh_keys = ["{key.public}"]\n')
-            put_boot_file(disk, settings, "farhand.toml")
-            with running(BOARD, disk, scratch / "first.log") as machine:
-                bundles = Bundles.make(scratch)
-                said = machine.wait_for("is confirmed", BOOT_DEADLINE_S)
-                password = said.partition("with the password ")[2].split()[0]
-                wait_for_api(machine)
-                note(machine, "the first start is over")
-                updates(machine, key, bundles, password)
+            new_card(disk, key, Path(directory))
+            bundles = make_bundles(scratch)
+            with running(BOARD, disk, scratch / "console.log", bundles) as machine:
+                updates(machine, key, first_start(machine))
     except ImageError as error:
         print(f"image-update: {error}", file=sys.stderr)
         return 1

@@ -193,12 +193,9 @@ class GadgetDirectory:
         *wanted* is its name, or a shell pattern of names; "" fits all. Raises DeviceGoneError if there is
         none, DeviceBusyError if another gadget has it.
         """
-        controllers = (
-            sorted(one.name for one in self._udc_class.iterdir()) if self._udc_class.is_dir() else []
-        )
-        fitting = [name for name in controllers if fnmatchcase(name, wanted or "*")]
+        fitting = self.fitting_udcs(wanted)
         if not fitting:
-            there = ", ".join(controllers) or "none"
+            there = ", ".join(self._udcs()) or "none"
             which = f"the USB device controller {wanted}" if wanted else "a USB device controller"
             correct = ", or correct otg/udc" if wanted else ""
             raise DeviceGoneError(
@@ -209,6 +206,13 @@ class GadgetDirectory:
         if (holder := self._foreign_holder(udc)) is not None:
             raise holder
         return udc
+
+    def fitting_udcs(self, wanted: str) -> list[str]:
+        """Return the controllers that fit *wanted*, as `choose_udc` takes it."""
+        return [name for name in self._udcs() if fnmatchcase(name, wanted or "*")]
+
+    def _udcs(self) -> list[str]:
+        return sorted(one.name for one in self._udc_class.iterdir()) if self._udc_class.is_dir() else []
 
     def explain(self, operation: Operation, exc: OSError) -> DriverError:
         """Say what went wrong and what to do."""

@@ -115,6 +115,10 @@ class UsbGadget:
         """Which functions the host does not see, and why, in words. As of the last composition."""
         return self._left_out
 
+    def controllers(self) -> list[str]:
+        """Return the controllers that it could be composed on. Blocks for a moment."""
+        return self._directory.fitting_udcs(self._spec.udc)
+
     def lun_directories(self, function: str) -> tuple[Path, ...]:
         """Return the drives of a mass-storage function, such as mass_storage.usb0. Raises KeyError."""
         for one in self._spec.functions:

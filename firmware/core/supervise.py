@@ -20,7 +20,7 @@ from typing import Protocol
 import msgspec
 import trio
 
-from drivers.errors import DriverError, NotSupportedError
+from drivers.errors import DeviceGoneError, DriverError, NotSupportedError
 from firmware.core.cell import Cell
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     faults: int = 0
     bugs: int = 0
     last_error: str | None = None
+    absent: bool = False
+    """Whether the last error says that the device is not there, and nothing else."""
     retry_delay_s: float | None = None
 
 
@@ -132,7 +134,7 @@ class Supervisor:
             def online() -> None:
                 nonlocal online_since
                 online_since = trio.current_time()
-                self._update(name, phase=TaskPhase.ONLINE, last_error=None)
+                self._update(name, phase=TaskPhase.ONLINE, last_error=None, absent=False)
 
             error = await self._attempt(run, record, online)
             if record.restart_wanted:
@@ -179,6 +181,7 @@ class Supervisor:
             faults=state.faults + is_fault,
             bugs=state.bugs + (not is_fault),
             last_error=summary,
+            absent=all(isinstance(leaf, DeviceGoneError) for leaf in leaves(error)),
             retry_delay_s=delay_s,
         )
         with trio.CancelScope() as record.scope:

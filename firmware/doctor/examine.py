@@ -23,6 +23,7 @@ from firmware.doctor.findings import Finding, bad, note, ok
 from firmware.doctor.lines import look_at_lines
 from firmware.doctor.machine import look_at_machine
 from firmware.doctor.serial_ports import look_at_serial_hid, look_at_switch
+from firmware.doctor.slots import look_at_slots
 from firmware.doctor.usb import look_at_usb
 from firmware.settings import LoadedSettings, load
 
@@ -64,6 +65,8 @@ async def _looks(patient: Patient) -> AsyncIterator[Finding]:
         yield bad("board", str(exc), "name one with --board, or as farhand/board in override.yaml")
         return
     yield _of_board(patient, name, data)
+    for finding in look_at_slots():
+        yield finding
     try:
         loaded = load(patient.config_dir, base=data.settings)
         warnings = [*loaded.warnings, *usable.check(loaded)]

@@ -21,6 +21,8 @@ for name in ${BOOT_ORDER}; do
 done
 if test -z "${slot}"; then
   echo "farhand: no slot has tries left; both get three again"
+  # RAUC takes a slot that it marks bad out of the order.
+  if test "${BOOT_ORDER}" = "B" || test "${BOOT_ORDER}" = "B A"; then setenv BOOT_ORDER "B A"; else setenv BOOT_ORDER "A B"; fi
   setenv BOOT_A_LEFT 3
   setenv BOOT_B_LEFT 3
   env export -c -s 0x4000 ${block} BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT

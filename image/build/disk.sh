@@ -62,7 +62,9 @@ E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L farhand-data -U 4641
     -E hash_seed=46415248-0000-4000-8000-000000000002,root_owner=0:0 -d "$OUT/empty" "$OUT/data.ext4"
 
 # --- the boot loader's block, with a valid start ----------------------------------------------------------------------
-printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=3\n' | mkenvimage -s 0x4000 -o "$OUT/choice.bin" -
+# Filled with zeros, as U-Boot and libubootenv write it: what changes then lies in the first sector alone, which is
+# written whole or not at all.
+printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=3\n' | mkenvimage -p 0 -s 0x4000 -o "$OUT/choice.bin" -
 
 cat >"$OUT/genimage.cfg" <<CONFIG
 image $name.img {

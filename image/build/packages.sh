@@ -15,6 +15,13 @@ in_builder bash -euc '
 release=$(in_builder apt-cache show "$KERNEL:$ARCH" | sed -n 's/^Depends:.*linux-image-\([^ ,]*\).*/\1/p' | head -1)
 [ -n "$release" ] || die "$KERNEL of $SUITE names no kernel"
 wanted+=("linux-image-$release:$ARCH")
+case "$BOARD" in
+    # For modules.sh: the kernel's source (linux-source-6.12 of a kernel 6.12.117+deb13-arm64), headers, and programs.
+    rpi4)
+        kernel=${release%-"$ARCH"}
+        series=$(cut -d . -f 1,2 <<<"$kernel")
+        wanted+=("linux-source-$series" "linux-headers-$release:$ARCH" "linux-headers-$kernel-common" "linux-kbuild-$kernel") ;;
+esac
 
 mkdir -p "$directory"
 in_builder bash -euo pipefail -c '

@@ -37,6 +37,11 @@ for part in drivers/gpu drivers/infiniband drivers/isdn drivers/mtd drivers/acce
     find "$modules/kernel/$part" -type f ! -path '*broadcom*' ! -path '*realtek*' ! -name 'vc4*' ! -name 'drm*' \
         ! -name 'virtio*' ! -name 'sd_mod*' ! -name 'scsi_mod*' ! -name 'scsi_common*' ! -name 'genet*' -delete
 done
+# What modules.sh built; depmod prefers "updates".
+if [ -d "$CACHE/modules-$BOARD" ]; then
+    mkdir -p "$modules/updates"
+    cp "$CACHE/modules-$BOARD"/*.ko.xz "$modules/updates/"
+fi
 depmod -b "$root" "$release"
 
 # --- our program and its dependencies --------------------------------------------------------------------------------
@@ -80,7 +85,7 @@ file=$(find "$site/drivers/video" -name '_jpeg*.so')
 cp -a "$image/overlay/." "$root/"
 cp "$image/boards/$BOARD/image.env" "$root/usr/lib/farhand/image.env"
 printf '%s\n' "$version" >"$root/usr/lib/farhand/version"
-mkdir -p "$root/data" "$root/boot/firmware"
+mkdir -p "$root/data" "$root/boot/firmware" "$root/etc/rauc"
 ln -sfn /data/config "$root/etc/farhand"
 ln -sfn /run/farhand/iwd "$root/etc/iwd"
 ln -sfn /run/farhand/localtime "$root/etc/localtime"
@@ -96,7 +101,7 @@ sed "s/@COMPATIBLE@/farhand-$BOARD/; s/@VERSION@/$version/" "$image/rauc/system.
 cp "$CACHE/pki/ca.cert.pem" "$root/etc/rauc/ca.cert.pem"
 
 systemctl --root="$root" enable -q farhand.service farhand-prepare.service farhand-grow.service farhand-health.service \
-    farhand-probation.timer data.mount boot-firmware.mount nftables.service iwd.service ssh.service \
+    farhand-probation.timer farhand-journal.service data.mount boot-firmware.mount nftables.service iwd.service ssh.service \
     systemd-networkd.service systemd-resolved.service systemd-timesyncd.service
 systemctl --root="$root" mask -q apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \
     fstrim.timer dpkg-db-backup.timer systemd-firstboot.service systemd-hwdb-update.service systemd-update-done.service \
@@ -115,7 +120,7 @@ mkdir -p "$root/var" "$root/run" "$root/tmp"
 cp "$root/boot/vmlinuz-$release" "$OUT/boot/vmlinuz"
 python3 "$image/build/initramfs.py" --root "$root" --kernel-release "$release" --init "$image/build/init" \
     --time "$SOURCE_DATE_EPOCH" --output "$OUT/boot/initramfs.img"
-printf '%s panic=5 ro farhand.disk=46415248 systemd.volatile=state\n' "$(cat "$image/boards/$BOARD/cmdline")" >"$OUT/boot/cmdline"
+printf '%s panic=5 ro farhand.disk=46415248 systemd.volatile=state systemd.crash_action=reboot fsck.repair=yes\n' "$(cat "$image/boards/$BOARD/cmdline")" >"$OUT/boot/cmdline"
 mkdir -p "$OUT/dtb"
 [ "$ARCH" != arm64 ] || cp "$root/usr/lib/linux-image-$release"/broadcom/bcm2*rpi*.dtb "$OUT/dtb/"
 rm -rf "$root/boot"/{vmlinuz,config,System.map}* "$root/usr/lib/linux-image-$release"
