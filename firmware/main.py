@@ -254,7 +254,7 @@ async def compose(
     )
     routes: list[Route] = [
         *auth_routes(auth, allow_redirects=kvmd.auth.allow_redirects),
-        *make_login_routes(auth),
+        *await make_login_routes(auth, state_dir),
         *audit_routes(audit),
         *info_routes(info),
         *log_routes(log),

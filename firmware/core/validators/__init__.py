@@ -8,6 +8,8 @@ and 2.4; the exact lists of what is accepted and refused are vectors.json `valid
 from firmware.core.validators.auth import (
     valid_auth_token,
     valid_login_redirect,
+    valid_passkey_id,
+    valid_passkey_name,
     valid_passwd,
     valid_session_expire,
     valid_session_id,
@@ -96,6 +98,8 @@ __all__ = [
     "valid_mouse_button",
     "valid_mouse_output",
     "valid_otg_ethernet",
+    "valid_passkey_id",
+    "valid_passkey_name",
     "valid_passwd",
     "valid_print_delay",
     "valid_print_limit",

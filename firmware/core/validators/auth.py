@@ -15,11 +15,15 @@ USER_MAX_CHARS: Final = 128
 PASSWD_MAX_CHARS: Final = 512
 TOKEN_CHARS: Final = 64
 SESSION_ID_MAX_CHARS: Final = 32
+PASSKEY_ID_MAX_CHARS: Final = 1364
+"""1023 bytes in base64url (WebAuthn Level 3, section 4)."""
+PASSKEY_NAME_MAX_CHARS: Final = 64
 
 _TOKEN_RAW_MAX_CHARS: Final = 128
 _USER: Final = re.compile(r"[a-z_]([a-z0-9@._-]*[a-z0-9_-])?")
 _PASSWD: Final = re.compile(r"[\x20-\x7e]*")
 _SESSION_ID: Final = re.compile(r"[0-9a-f]+")
+_PASSKEY_ID: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TOKEN: Final = re.compile(rf"[0-9a-f]{{{TOKEN_CHARS}}}")
 
 
@@ -56,6 +60,24 @@ def valid_session_id(raw: object, name: str = "id") -> str:
     expected = "a session's id (hexadecimal digits)"
     text = stripped(raw, name, expected=expected, max_chars=SESSION_ID_MAX_CHARS)
     if _SESSION_ID.fullmatch(text) is None:
+        fail(expected, raw, name)
+    return text
+
+
+def valid_passkey_id(raw: object, name: str = "id") -> str:
+    """Return the id of a passkey: base64url without padding."""
+    expected = "a passkey's id (letters, digits, - and _)"
+    text = stripped(raw, name, expected=expected, max_chars=PASSKEY_ID_MAX_CHARS)
+    if _PASSKEY_ID.fullmatch(text) is None:
+        fail(expected, raw, name)
+    return text
+
+
+def valid_passkey_name(raw: object, name: str = "name") -> str:
+    """Return what a user calls a passkey: some printable characters."""
+    expected = "a name of printable characters"
+    text = stripped(raw, name, expected=expected, max_chars=PASSKEY_NAME_MAX_CHARS)
+    if not text or not text.isprintable():
         fail(expected, raw, name)
     return text
 

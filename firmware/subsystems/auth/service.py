@@ -6,6 +6,7 @@ locks everybody out and says so in the log. It never logs or shows a password, a
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -251,6 +252,18 @@ class AuthService:
             await trio.lowlevel.checkpoint()
             return []
         return list((await self._refresh()).accounts.accounts)
+
+    async def account_mark(self, user: str) -> str | None:
+        """Return what changes with the account of *user* and its password; None without an account."""
+        if not self.enabled:
+            await trio.lowlevel.checkpoint()
+            return None
+        stored = (await self._refresh()).accounts.accounts.get(user)
+        return None if stored is None else hashlib.sha256(f"{user}:{stored.text}".encode()).hexdigest()
+
+    def tell_refused(self, user: str, client: str) -> None:
+        """Have a login that failed by other means than a password in the audit trail and the statistics."""
+        self._count(self._files.material, user, client, accepted=False)
 
     def hold(self, token: str) -> AbstractContextManager[None]:
         """Return a context that keeps *token*'s session from expiring, if `extend` is configured.

@@ -2,8 +2,9 @@
 
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { isLoggedIn, login } from "../net/api";
+import { ApiError, isLoggedIn, login } from "../net/api";
 import { passwdField } from "../net/credentials";
+import { canUsePasskeys, logInByPasskey, PasskeyDeclined } from "../net/passkeys";
 import { text } from "../text";
 import { loginFailure } from "../text/failures";
 import { Mark } from "./icons";
@@ -62,6 +63,23 @@ export function LoginPage({ base, target, ended }: LoginProps) {
       setWorking(false);
       setFailure(loginFailure(text.value, error));
       password.current?.select();
+      return;
+    }
+    location.replace(target);
+  };
+
+  const submitPasskey = async (): Promise<void> => {
+    setWorking(true);
+    setFailure("");
+    try {
+      await logInByPasskey(base);
+    } catch (error) {
+      setWorking(false);
+      if (error instanceof PasskeyDeclined) {
+        return; // by the user, who knows
+      }
+      const refused = error instanceof ApiError && error.status === 403;
+      setFailure(refused ? words.wrongPasskey : loginFailure(text.value, error));
       return;
     }
     location.replace(target);
@@ -136,6 +154,22 @@ export function LoginPage({ base, target, ended }: LoginProps) {
         >
           {working ? words.working : words.submit}
         </button>
+        {canUsePasskeys() && (
+          <button
+            type="button"
+            id="login-passkey"
+            data-testid="login-passkey"
+            class="tool"
+            aria-disabled={working}
+            onClick={() => {
+              if (!working) {
+                void submitPasskey();
+              }
+            }}
+          >
+            {words.byPasskey}
+          </button>
+        )}
         <LanguageChoice />
       </form>
     </main>

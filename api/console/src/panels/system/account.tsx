@@ -1,7 +1,8 @@
-/** The user's own account: the second factor; for administrators those of others (docs/logins.md). */
+/** The user's own account: the second factor and passkeys; for administrators those of others (docs/logins.md). */
 
 import { useSession } from "../../ui/context";
 import { OthersFactors } from "./account/others";
+import { Passkeys } from "./account/passkeys";
 import { SecondFactor } from "./account/second_factor";
 
 export default function AccountPage() {
@@ -10,6 +11,7 @@ export default function AccountPage() {
   return (
     <>
       <SecondFactor user={user} />
+      <Passkeys user={user} />
       {rights.may("admin") && <OthersFactors user={user} />}
     </>
   );

@@ -22,6 +22,24 @@ export const account: Catalogue["account"] = {
   recoveryHint:
     "Jeder dieser Wiederherstellungscodes steht bei der Anmeldung ohne App einmal für einen Code. Sie werden nur jetzt " +
     "gezeigt: Drucken Sie sie aus, oder legen Sie sie in einem Passwortmanager ab.",
+  passkeys: "Passkeys",
+  passkeysHint:
+    "Ein Passkey dieses Geräts oder eines Sicherheitsschlüssels meldet Sie ohne Passwort und ohne Code an.",
+  passkeysNotHere:
+    "Passkeys brauchen einen Browser, der sie kennt, und die Konsole unter einem Namen (keiner Adresse) über TLS mit " +
+    "einem Zertifikat, dem der Browser vertraut.",
+  makePasskey: "Passkey hinzufügen",
+  passkeyName: (date) => `Passkey vom ${date}`,
+  passkeyFor: (host) => `für ${host}`,
+  passkeyEnded:
+    "Er gilt nicht mehr, weil das Passwort sich seither geändert hat. Entfernen Sie ihn und fügen Sie einen neuen hinzu.",
+  passkeyDeclined: "Dem Browser wurde es verweigert, oder die Zeit ist abgelaufen.",
+  rename: "Umbenennen",
+  newName: "Neuer Name",
+  remove: "Entfernen",
+  confirmRemove: (name) => `„${name}“ entfernen?`,
+  confirmRemoveText:
+    "Danach meldet er niemanden mehr an. Entfernen Sie ihn auch auf dem Gerät, das ihn sonst weiter anbietet.",
   others: "Zweite Faktoren anderer",
   reset: "Wegnehmen",
   confirmReset: (user) => `${user} den zweiten Faktor wegnehmen?`,

@@ -9,6 +9,7 @@ export const login: Catalogue["login"] = {
   codeHint: "Sechs Ziffern oder ein Wiederherstellungscode, nur bei Anmeldung mit zweitem Faktor",
   submit: "Anmelden",
   working: "Anmeldung läuft…",
+  byPasskey: "Mit einem Passkey anmelden",
   userMissing: "Geben Sie Ihren Benutzernamen ein.",
   codeMalformed:
     "Der Einmalcode hat sechs Ziffern, ein Wiederherstellungscode vier Gruppen zu vier Zeichen. Lassen Sie das Feld " +
@@ -16,6 +17,7 @@ export const login: Catalogue["login"] = {
   characters:
     "Benutzername oder Passwort enthält ein Zeichen, das dort nicht vorkommen kann. Benutzernamen bestehen aus " +
     "Kleinbuchstaben, Ziffern und . _ - @, Passwörter nur aus ASCII-Zeichen.",
+  wrongPasskey: "Das Gerät nimmt diesen Passkey nicht an. Melden Sie sich mit Ihrem Passwort an.",
   wrong: "Benutzername, Passwort oder Einmalcode ist falsch. Versuchen Sie es noch einmal.",
   tooMany: (seconds) =>
     seconds === null

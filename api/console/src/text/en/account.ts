@@ -20,6 +20,24 @@ export const account = {
   recoveryHint:
     "Each of these recovery codes stands once for a code when you log in without the app. They are shown only now: " +
     "print them, or put them into a password manager.",
+  passkeys: "Passkeys",
+  passkeysHint:
+    "A passkey of this device or a security key logs you in without the password and without a code.",
+  passkeysNotHere:
+    "Passkeys need a browser that knows them, and the console opened by a name (not an address) over TLS with a " +
+    "certificate that the browser trusts.",
+  makePasskey: "Add a passkey",
+  passkeyName: (date: string) => `Passkey of ${date}`,
+  passkeyFor: (host: string) => `for ${host}`,
+  passkeyEnded:
+    "It does not count any more, because the password has changed since. Remove it and add another.",
+  passkeyDeclined: "The browser was refused, or the time has passed.",
+  rename: "Rename",
+  newName: "New name",
+  remove: "Remove",
+  confirmRemove: (name: string) => `Remove “${name}”?`,
+  confirmRemoveText:
+    "It logs nobody in from then on. Remove it from the device as well, which will offer it still.",
   others: "Second factors of others",
   reset: "Take away",
   confirmReset: (user: string) => `Take the second factor away from ${user}?`,

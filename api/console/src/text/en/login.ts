@@ -9,12 +9,14 @@ export const login = {
   codeHint: "Six digits or a recovery code, only if two-factor login is on",
   submit: "Log in",
   working: "Logging in…",
+  byPasskey: "Log in with a passkey",
   userMissing: "Enter your user name.",
   codeMalformed:
     "The one-time code has six digits, a recovery code four groups of four. Leave it empty if you do not use one.",
   characters:
     "The user name or password contains a character that cannot occur there. User names have lower-case letters, " +
     "digits and . _ - @; passwords have only ASCII characters.",
+  wrongPasskey: "The appliance does not accept this passkey. Log in with your password.",
   wrong: "Wrong user name, password or one-time code. Try again.",
   tooMany: (seconds: number | null) =>
     seconds === null
