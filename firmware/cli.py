@@ -6,6 +6,7 @@ Exit status 0 is success, 1 a failure of the work asked for, 2 a mistake in the 
 from __future__ import annotations
 
 import argparse
+import getpass
 import logging
 import os
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drivers.system.journal import is_journal
-from firmware import audit_command, config_command, passwd_command
+from firmware import audit_command, backup_command, config_command, passwd_command
 from firmware import main as composition
 from firmware.boards.data import board_names
 from firmware.compose.authentication import password_file_of
@@ -64,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--state", type=Path, metavar="DIR", help=f"state directory ({DEFAULT_STATE_DIR})")
     doctor.add_argument("--json", action="store_true", help="for programs")
     audit = audit_command.add_parser(commands)
-    for command in (run, config, doctor, audit):
+    backups = backup_command.add_parsers(commands)
+    for command in (run, config, doctor, audit, *backups):
         command.add_argument(
             "--config", type=Path, metavar="DIR", help=f"configuration directory ({DEFAULT_CONFIG_DIR})"
         )
@@ -116,6 +118,9 @@ def _carry_out(given: list[str]) -> int:
         return audit_command.command_verify(
             options.files, config_dir, options.state, options.expect, sys.stdout
         )
+    if options.command in ("backup", "restore", "factory-reset"):
+        terminal = backup_command.Terminal(sys.stdin, sys.stdout, sys.stderr, getpass.getpass)
+        return backup_command.run(options, config_dir, terminal)
     # The journal has times of its own.
     in_journal = is_journal(STDERR, os.environ)
     logging.basicConfig(

@@ -22,6 +22,7 @@ from api.redfish.service import redfish_routes
 from api.routes.atx import atx_routes
 from api.routes.audit import audit_routes
 from api.routes.auth import auth_routes
+from api.routes.backup import backup_routes
 from api.routes.console import console_routes
 from api.routes.gpio import gpio_routes
 from api.routes.hid import hid_routes
@@ -50,6 +51,7 @@ from firmware.boards.choose import choose_board
 from firmware.boards.data import read_board
 from firmware.boards.load import compose_board
 from firmware.compose.authentication import make_authentication
+from firmware.compose.backup import backup_roots, make_backup_service
 from firmware.compose.boot import make_boot
 from firmware.compose.channels import make_gpio
 from firmware.compose.events import event_sources
@@ -71,6 +73,7 @@ from firmware.slots.self_report import SelfReporter
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.audit.service import AuditService
 from firmware.subsystems.audit.trail_files import DIRECTORY
+from firmware.subsystems.backup.pending import carry_out_restore
 from firmware.subsystems.hid.keymap_files import Keymaps
 from firmware.subsystems.hid.service import HidService
 from firmware.subsystems.hid.typist import Typist
@@ -120,11 +123,24 @@ async def _main(options: Options) -> None:
         for warning in (*loaded.warnings, *usable.check(loaded)):
             logger.warning("configuration: %s", warning)
         state_dir = stack.enter_context(state_directory(options.state_dir or loaded.settings.farhand.state))
+        if restored(loaded, state_dir):
+            loaded, board_name = configuration(options)
         board = open_board(options, loaded, board_name)
         appliance = await compose(options, loaded, board, state_dir, log_ring)
         # A busy port is found before anything is started.
         listeners = await open_listeners(appliance.server_config)
         await serve_until_signal(appliance, listeners)
+
+
+def restored(loaded: LoadedSettings, state_dir: Path) -> bool:
+    """Carry out a restore that waits, before anything of it is in use. Raises SetupError."""
+    try:
+        done = carry_out_restore(backup_roots(loaded, state_dir))
+    except OSError as exc:
+        raise SetupError(f"cannot restore the backup that waits: {exc}; the next start tries again") from exc
+    if done:
+        logger.warning("A backup was restored")
+    return done
 
 
 def configuration(options: Options) -> tuple[LoadedSettings, str]:
@@ -268,6 +284,7 @@ async def compose(
         *media_routes(pictures.media),
         *switch_routes(switch),
         *update_routes(update, HttpFiles()),
+        *backup_routes(make_backup_service(loaded, board, state_dir)),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),
         *redfish_routes(redfish),

@@ -20,8 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="firmware.prepare", description="Make the machine ready.")
     parser.add_argument("--boot", type=Path, metavar="DIR", required=True, help="the boot partition")
     parser.add_argument("--config", type=Path, metavar="DIR", required=True, help="configuration directory")
+    parser.add_argument("--state", type=Path, metavar="DIR", required=True, help="state directory")
     options = parser.parse_args()
-    preparation = Preparation(Places(boot=options.boot, config=options.config))
+    preparation = Preparation(Places(boot=options.boot, config=options.config, state=options.state))
     try:
         preparation.carry_out()
     except (OSError, SetupError) as exc:

@@ -25,6 +25,7 @@ class Places:
     boot: Path
     """The boot partition: a FAT that a person writes to from another machine."""
     config: Path
+    state: Path
     root: Path = Path("/")
     """Below it lie /run and /var."""
     set_host_name: Callable[[str], None] = socket.sethostname

@@ -22,6 +22,7 @@ from firmware.core.errors import SetupError
 from firmware.core.files import observe, replace
 from firmware.passwd_command import PASSWORD_FILE_NAME
 from firmware.prepare import document as documents
+from firmware.prepare.changes import waiting_changes
 from firmware.prepare.document import Document
 from firmware.prepare.places import Places
 from firmware.prepare.render import render
@@ -55,6 +56,8 @@ class Preparation:
     def carry_out(self) -> None:
         """Do all steps. Raises OSError or SetupError if the machine cannot be made ready."""
         self._places.config.mkdir(parents=True, exist_ok=True)
+        self._places.state.mkdir(parents=True, exist_ok=True)
+        self.notes += waiting_changes(self._places)
         document = self._settings()
         self._import_settings()
         self._import_passwords()

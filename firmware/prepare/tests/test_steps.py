@@ -16,6 +16,7 @@ from firmware.prepare.places import Places
 from firmware.prepare.steps import Preparation
 from firmware.subsystems.auth.hashing import PasswordHasher
 from firmware.subsystems.auth.password_file import load
+from firmware.subsystems.backup.pending import stage_restore
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
@@ -33,6 +34,7 @@ class Card:
         self.boot = directory / "boot"
         self.boot.mkdir()
         self.config = directory / "config"
+        self.state = directory / "state"
         self.root = directory / "root"
         self.names: list[str] = []
         self.shown = ""
@@ -43,7 +45,9 @@ class Card:
         def show(text: str) -> None:
             self.shown += text
 
-        Preparation(Places(self.boot, self.config, self.root, self.names.append, show)).carry_out()
+        Preparation(
+            Places(self.boot, self.config, self.state, self.root, self.names.append, show)
+        ).carry_out()
         return (self.boot / "farhand-status.txt").read_text()
 
     def opens(self, password: str) -> bool:
@@ -173,3 +177,52 @@ def test_a_power_cut_between_note_and_account_makes_both_again(
     found = re.search(r"password (\S+)", (card.boot / "farhand-password.txt").read_text())
     assert found is not None
     assert card.opens(found[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "images_stay"), [("factory-reset", "", True), ("factory-reset.txt", "Images\n", False)]
+)
+def test_a_file_on_the_card_resets_once_and_makes_a_new_password(
+    card: Card, name: str, words: str, images_stay: bool
+) -> None:
+    card.start()
+    before = (card.boot / "farhand-password.txt").read_text()
+    (card.config / "override.yaml").write_text("kvmd: {}\n")
+    image = card.state / "images" / "os.iso"
+    image.parent.mkdir()
+    image.write_bytes(b"image")
+    (card.boot / name).write_text(words)
+    assert "Factory reset" in card.start()
+    assert not (card.boot / name).exists()
+    assert not (card.config / "override.yaml").exists()
+    assert image.exists() is images_stay
+    after = (card.boot / "farhand-password.txt").read_text()
+    assert after != before
+    password = after.split("password ")[1].split()[0]
+    assert card.opens(password)
+    assert "Factory reset" not in card.start()
+    assert (card.boot / "farhand-password.txt").read_text() == after
+
+
+def test_a_file_that_cannot_be_removed_resets_nothing(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    card.start()
+    asked = card.boot / "factory-reset"
+    asked.touch()
+    unlink = Path.unlink
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if path == asked:
+            raise PermissionError(30, "Read-only file system")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert "nothing was reset" in card.start()
+    assert (card.config / "htpasswd").exists()
+
+
+def test_a_restore_that_waits_is_carried_out_before_anything_is_read(card: Card) -> None:
+    card.start()
+    stage_restore(card.state, {"config/host-name": b"rack7\n", "config/htpasswd": b"alice:x\n"})
+    assert "A backup was restored." in card.start()
+    assert card.names[-1] == "rack7"
+    assert (card.config / "htpasswd").read_bytes() == b"alice:x\n"

@@ -1,0 +1,179 @@
+"""Restores and resets that wait for the next start, and carrying them out before anything is read. It blocks.
+
+A restore is complete on the disk before it is named as pending, and is done file by file from there: cut off
+anywhere, it goes on with the next start, and nobody reads a mixture. The same holds for a reset.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from firmware.core.files import observe, replace
+from firmware.subsystems.backup.scope import CONFIG, RESET, RESTORE, STATE, Roots, present
+
+_NEW: Final = ".restore-new.tmp"
+_DONE: Final = ".restore-done.tmp"
+_DIRECTORY_MODE: Final = 0o700
+IMAGES: Final = "images"
+
+
+class ResetRequest(msgspec.Struct, frozen=True):
+    """A factory reset that was asked for; *images* are removed as well."""
+
+    images: bool = False
+
+
+# -- restoring ----------------------------------------------------------------------------------------------
+
+
+def stage_restore(state: Path, files: Mapping[str, bytes]) -> None:
+    """Have *files* wait for the next start, in the place of what waits already. Raises OSError."""
+    cancel_restore(state)
+    new = state / _NEW
+    _remove(new)
+    for name, data in files.items():
+        path = new / name
+        path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        replace(path, data)
+    _sync_tree(new)
+    new.rename(state / RESTORE)
+    _sync(state)
+
+
+def cancel_restore(state: Path) -> bool:
+    """Forget a restore that waits; return whether there was one. Raises OSError."""
+    waiting = state / RESTORE
+    if not waiting.exists():
+        return False
+    _retire(waiting, state)
+    return True
+
+
+def is_restore_pending(state: Path) -> bool:
+    """Return whether a restore waits for the next start."""
+    return (state / RESTORE).is_dir()
+
+
+def carry_out_restore(roots: Roots) -> bool:
+    """Do what waits; return whether there was something. Raises OSError, and then the next start goes on."""
+    for leftover in (_NEW, _DONE):
+        _remove(roots.state / leftover)
+    waiting = roots.state / RESTORE
+    if not waiting.is_dir():
+        return False
+    wanted: set[str] = set()
+    for prefix in (CONFIG, STATE):
+        for source in sorted((waiting / prefix).rglob("*")):
+            if source.is_file():
+                relative = source.relative_to(waiting / prefix)
+                wanted.add(f"{prefix}/{relative}")
+                _put(roots.of(prefix), relative, source.read_bytes())
+    for name, path in present(roots).items():
+        if name not in wanted:
+            path.unlink()
+    for prefix in (CONFIG, STATE):
+        _sync_tree(roots.of(prefix))
+    _retire(waiting, roots.state)
+    return True
+
+
+def _put(root: Path, relative: Path, data: bytes) -> None:
+    for parent in reversed(relative.parents[:-1]):
+        folder = root / parent
+        if folder.is_symlink() or not folder.is_dir():
+            # What stood in the way of a directory was no part of the backup.
+            _remove(folder)
+            folder.mkdir(mode=_DIRECTORY_MODE)
+    target = root / relative
+    if target.is_symlink() or target.is_dir():
+        _remove(target)
+    replace(target, data)
+
+
+def _retire(directory: Path, state: Path) -> None:
+    """Remove *directory* so that it is never seen half removed."""
+    done = state / _DONE
+    _remove(done)
+    directory.rename(done)
+    _sync(state)
+    _remove(done)
+
+
+# -- resetting ----------------------------------------------------------------------------------------------
+
+
+def request_reset(state: Path, request: ResetRequest) -> None:
+    """Have everything forgotten at the next start. Raises OSError."""
+    replace(state / RESET, msgspec.json.encode(request))
+
+
+def cancel_reset(state: Path) -> bool:
+    """Forget that; return whether it was asked for. Raises OSError."""
+    marker = state / RESET
+    asked = marker.exists()
+    marker.unlink(missing_ok=True)
+    _sync(state)
+    return asked
+
+
+def pending_reset(state: Path) -> ResetRequest | None:
+    """Return the reset that waits for the next start, None if there is none."""
+    data = observe(state / RESET).data
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=ResetRequest)
+    except msgspec.DecodeError:
+        # It was asked for, and the images are the part that cannot be made again.
+        return ResetRequest()
+
+
+def carry_out_reset(roots: Roots) -> ResetRequest | None:
+    """Forget everything, if that waits; return what was asked for.
+
+    Raises OSError, and then the next start goes on. The request is removed last.
+    """
+    request = pending_reset(roots.state)
+    if request is None:
+        return None
+    _empty(roots.config, kept=frozenset())
+    kept = {RESET, *(() if request.images else (IMAGES,))}
+    _empty(roots.state, kept=frozenset(kept))
+    cancel_reset(roots.state)
+    return request
+
+
+def _empty(directory: Path, *, kept: frozenset[str]) -> None:
+    for entry in directory.iterdir() if directory.is_dir() else ():
+        if entry.name not in kept:
+            _remove(entry)
+    _sync(directory)
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync_tree(directory: Path) -> None:
+    for folder, _, _ in os.walk(directory):
+        _sync(Path(folder))
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
