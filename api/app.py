@@ -21,6 +21,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from api.audit import actor_of, record_call, recorded_session
 from api.body_limits import BodyLimits
 from api.credentials import (
+    ANYBODY,
     TOKEN_COOKIE,
     Basic,
     Cookie,
@@ -46,9 +47,11 @@ from api.ws.media import MediaSockets
 from api.ws.rights import TO_OPEN
 from api.ws.session import ControlSession
 from firmware.core.errors import ForbiddenError, OperationError, ValidatorError
+from firmware.core.masking import masked_path
 from firmware.core.supervise import describe
 from firmware.core.validators import valid_bool
 from firmware.subsystems.audit.service import AuditService
+from firmware.subsystems.auth.caller import Caller
 from firmware.subsystems.auth.leases import Claim
 from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.auth.service import AuthService
@@ -130,14 +133,14 @@ class Application(FrontApp):
     async def serve_route(self, by_method: Mapping[str, Route]) -> Response:
         """Answer the present request by the route for its method."""
         route = by_method.get(request.method)
-        what = f"{request.method} {request.path}"
+        what = f"{request.method} {masked_path(request.path)}"
         if route is None:
             return _method_not_allowed(by_method)
         try:
             identity = await self._caller(route.access)
         except OperationError as exc:
             return refusal(exc, route.access, request.path)
-        call = Call(cast("FrontRequest", request), route.params, identity.user)
+        call = Call(cast("FrontRequest", request), route.params, identity.caller)
         status: int | None = None
         try:
             answer = await self._permitted(route, identity, call, what)
@@ -149,14 +152,16 @@ class Application(FrontApp):
 
     async def _permitted(self, route: Route, identity: Identity, call: Call, what: str) -> Response:
         """Answer *call* if its user may, and as long as that is so."""
-        if route.needs is None:
-            return await self._answer(route, call, what)
         try:
+            if route.in_person:
+                _require_in_person(identity)
+            if route.needs is None:
+                return await self._answer(route, call, what)
             self._require(route.needs, identity)
         except OperationError as exc:
             return refusal(exc, route.access, request.path)
         auth = self._front.auth
-        claim = Claim(identity.user, frozenset({route.needs}), identity.token)
+        claim = _claim(identity, frozenset({route.needs}))
         with auth.lease(claim) as lease:
             answer = leased(await self._answer(route, call, what), auth, claim)
         if not lease.cancelled_caught:
@@ -177,8 +182,11 @@ class Application(FrontApp):
             return answer_to(exc, what)
 
     def _require(self, needed: Capability, identity: Identity) -> None:
-        if needed not in self._front.auth.capabilities(identity.user):
-            raise ForbiddenError(f"expected a user who may {needed}, got {identity.user}, who may not")
+        if needed not in self._front.auth.may(identity.caller):
+            by = f" by {identity.caller.how}" if identity.caller.how else ""
+            raise ForbiddenError(
+                f"expected a user who may {needed}, got {identity.caller.user}, who may not{by}"
+            )
 
     def _framework_answer(self, error: HTTPException) -> Response:
         if isinstance(error, MethodNotAllowed):
@@ -192,7 +200,7 @@ class Application(FrontApp):
         if access is Access.PUBLIC:
             if changes:
                 self._refuse_strangers(Nothing(), request.headers)
-            return Identity("")
+            return ANYBODY
         credentials = presented(
             request.headers, request.cookies.get(TOKEN_COOKIE), session_header=access is Access.REDFISH
         )
@@ -224,7 +232,7 @@ class Application(FrontApp):
         except OperationError as exc:
             return refused_envelope(exc)
         socket = await _accepted()
-        may = partial(self._may, identity.user)
+        may = partial(self._may, identity.caller)
         with (
             front.auth.lease(self._present_claim(identity)),
             self._held(identity),
@@ -250,7 +258,7 @@ class Application(FrontApp):
             return refused_envelope(exc)
         socket = await _accepted()
         with self._front.auth.lease(self._present_claim(identity)):
-            await media.serve(socket, may=partial(self._may, identity.user), pure=pure)
+            await media.serve(socket, may=partial(self._may, identity.caller), pure=pure)
         return None
 
     async def _add_security_headers(self, response: Response) -> Response:
@@ -268,11 +276,10 @@ class Application(FrontApp):
         So a loss of any right ends it, and with it releases what it holds pressed; the client comes back with
         what is left.
         """
-        may = self._front.auth.capabilities(identity.user) | {TO_OPEN}
-        return Claim(identity.user, may, identity.token)
+        return _claim(identity, self._front.auth.may(identity.caller) | {TO_OPEN})
 
-    def _may(self, user: str, capability: Capability) -> bool:
-        return capability in self._front.auth.capabilities(user)
+    def _may(self, caller: Caller, capability: Capability) -> bool:
+        return capability in self._front.auth.may(caller)
 
     async def _socket_caller(self) -> Identity:
         credentials = presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE))
@@ -286,6 +293,17 @@ async def _accepted() -> Websocket:
     """Accept the present upgrade and return the socket."""
     await websocket.accept()
     return websocket._get_current_object()  # noqa: SLF001 - the proxy is of this task, a session has several
+
+
+def _claim(identity: Identity, capabilities: frozenset[Capability]) -> Claim:
+    return Claim(identity.caller.user, capabilities, identity.token, identity.caller.grant)
+
+
+def _require_in_person(identity: Identity) -> None:
+    if identity.caller.grant is not None:
+        raise ForbiddenError(
+            f"expected {identity.caller.user} to log in for this, got somebody by {identity.caller.how}"
+        )
 
 
 def _by_path(routes: Sequence[Route]) -> Mapping[str, Mapping[str, Route]]:

@@ -11,6 +11,7 @@ import trio
 
 from api.credentials import Identity
 from api.routing import Call, Route, Traced, traced
+from firmware.core.masking import masked_path
 from firmware.subsystems.audit.service import Actor, AuditService
 
 SHOWN_CHARS: Final = 120
@@ -18,7 +19,7 @@ SHOWN_CHARS: Final = 120
 
 def actor_of(identity: Identity, client: str) -> Actor:
     """Return who calls from the address *client*."""
-    return Actor(identity.user, identity.mechanism or "", client)
+    return Actor(identity.caller.user, identity.how, client)
 
 
 def record_call(audit: AuditService, route: Route, call: Call, actor: Actor, status: int | None) -> None:
@@ -29,7 +30,7 @@ def record_call(audit: AuditService, route: Route, call: Call, actor: Actor, sta
             outcome: dict[str, object] = {"cut": True} if status is None else {"status": status}
             if with_what := given | call.noted:
                 outcome["with"] = with_what
-            audit.note(f"{route.method} {shown(call.request.path)}", actor, **outcome)
+            audit.note(f"{route.method} {shown(masked_path(call.request.path))}", actor, **outcome)
         case Traced.INPUT:
             audit.count_input(actor, route.path.rpartition("/")[2])
             for name, amount in call.noted.items():

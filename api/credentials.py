@@ -13,14 +13,17 @@ from typing import Final, Literal, Protocol
 
 from firmware.core.errors import ForbiddenError, UnauthorizedError, ValidatorError
 from firmware.core.validators import valid_auth_token, valid_passwd, valid_user
+from firmware.subsystems.auth.caller import Caller
+from firmware.subsystems.auth.grants import GrantKind, is_token
 
 TOKEN_COOKIE: Final = "auth_token"  # noqa: S105 (a name)
 USER_HEADER: Final = "X-KVMD-User"
 PASSWD_HEADER: Final = "X-KVMD-Passwd"  # noqa: S105 (a name)
 SESSION_HEADER: Final = "X-Auth-Token"
 BASIC_PREFIX: Final = "basic "
+BEARER_PREFIX: Final = "bearer "
 
-type Mechanism = Literal["xhdr", "token", "basic"]
+type Mechanism = Literal["xhdr", "token", "basic", "bearer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,13 @@ class Basic:
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """An API token in `Authorization: Bearer` (RFC 6750), or in Redfish's `X-Auth-Token`."""
+
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed400:
     """The mechanism that decides carries characters that no user, password or token has."""
 
@@ -72,7 +82,7 @@ class Nothing:
     """No mechanism is present."""
 
 
-type Presented = XHeaders | SessionToken | Cookie | Basic | Malformed400 | Malformed401 | Nothing
+type Presented = XHeaders | SessionToken | Cookie | Basic | Bearer | Malformed400 | Malformed401 | Nothing
 
 
 class Headers(Protocol):
@@ -94,12 +104,17 @@ def presented(headers: Headers, cookie: str | None, *, session_header: bool = Fa
                 valid_user(user, USER_HEADER), valid_passwd(headers.get(PASSWD_HEADER) or "", PASSWD_HEADER)
             )
         if session_header and (token := headers.get(SESSION_HEADER)):
-            return SessionToken(token.strip())
+            token = token.strip()
+            return Bearer(token) if is_token(token) else SessionToken(token)
         if cookie:
             return Cookie(valid_auth_token(cookie, f"cookie {TOKEN_COOKIE}"))
         authorization = headers.get("Authorization") or ""
         if authorization[: len(BASIC_PREFIX)].lower() == BASIC_PREFIX:
             return _basic(authorization[len(BASIC_PREFIX) :].strip())
+        if authorization[: len(BEARER_PREFIX)].lower() == BEARER_PREFIX:
+            secret = authorization[len(BEARER_PREFIX) :].strip()
+            # Other schemes are none of ours (contract), and so is what others put there, as a proxy may.
+            return Bearer(secret) if is_token(secret) else Nothing()
     except ValidatorError as exc:
         return Malformed400(str(exc))
     return Nothing()
@@ -125,14 +140,18 @@ class Authenticator(Protocol):
         """Whether credentials are asked for at all."""
         ...
 
-    async def check_password(self, user: str, passwd: str, *, client: str) -> bool:
-        """Return whether these credentials, sent from the address *client*, are right.
+    async def check_login(self, user: str, passwd: str, *, client: str) -> Caller | None:
+        """Return who calls with these credentials from the address *client*, None if they are wrong.
 
         Raises TooManyAttemptsError if that address has no more guesses for now.
         """
         ...
 
-    def check_token(self, token: str) -> str | None:
+    async def check_secret(self, kind: GrantKind, secret: str, *, client: str) -> Caller | None:
+        """Return who calls with the secret of a token; None and raises as `check_login`."""
+        ...
+
+    def caller_of(self, token: str) -> Caller | None:
         """Return whose session *token* is, None if nobody's."""
         ...
 
@@ -141,13 +160,22 @@ class Authenticator(Protocol):
 class Identity:
     """Who calls, and how that is known. `token` is the session's, if a cookie decided."""
 
-    user: str
+    caller: Caller
     mechanism: Mechanism | None = None
     token: str | None = field(default=None, repr=False)
 
+    @property
+    def how(self) -> str:
+        """How that is known, for the audit trail: the token or share link, else the mechanism."""
+        return self.caller.how or self.mechanism or ""
+
     def __str__(self) -> str:
         """Return what an access log shows (contract subsystems.md 1)."""
-        return f"{self.user} ({self.mechanism})" if self.mechanism else "-"
+        return f"{self.caller.user} ({self.how})" if self.mechanism else "-"
+
+
+ANYBODY: Final = Identity(Caller(""))
+"""While authentication is off, and where nobody is asked."""
 
 
 async def identify(credentials: Presented, authenticator: Authenticator, client: str) -> Identity:
@@ -158,34 +186,33 @@ async def identify(credentials: Presented, authenticator: Authenticator, client:
     ones came from there.
     """
     if not authenticator.enabled:
-        return Identity("")
+        return ANYBODY
     match credentials:
         case XHeaders(user, passwd):
-            if await authenticator.check_password(user, passwd, client=client):
-                return Identity(user, "xhdr")
-            raise ForbiddenError(
-                f"expected a valid user, password and code, got a wrong one - at {USER_HEADER}"
-            )
+            caller = await authenticator.check_login(user, passwd, client=client)
+            return Identity(_required(caller, USER_HEADER), "xhdr")
+        case Basic(user, passwd):
+            caller = await authenticator.check_login(user, passwd, client=client)
+            return Identity(_required(caller, "Authorization"), "basic")
+        case Bearer(secret):
+            caller = await authenticator.check_secret(GrantKind.TOKEN, secret, client=client)
+            if caller is None:
+                raise ForbiddenError("expected an API token, got one that has ended or never was")
+            return Identity(caller, "bearer")
         case Cookie(token):
-            owner = authenticator.check_token(token)
-            if owner is not None:
-                return Identity(owner, "token", token)
+            caller = authenticator.caller_of(token)
+            if caller is not None:
+                return Identity(caller, "token", token)
             raise ForbiddenError(
                 "expected the token of a live session, got an unknown or expired one - at cookie"
             )
         case SessionToken(token):
-            owner = authenticator.check_token(token)
-            if owner is not None:
-                return Identity(owner, "token", token)
+            caller = authenticator.caller_of(token)
+            if caller is not None:
+                return Identity(caller, "token", token)
             # Not 403: Redfish clients log in again on this one.
             raise UnauthorizedError(
                 f"expected the token of a live session, got an unknown or expired one - at {SESSION_HEADER}"
-            )
-        case Basic(user, passwd):
-            if await authenticator.check_password(user, passwd, client=client):
-                return Identity(user, "basic")
-            raise ForbiddenError(
-                "expected a valid user, password and code, got a wrong one - at Authorization"
             )
         case Malformed400(message):
             raise ValidatorError(message)
@@ -193,3 +220,9 @@ async def identify(credentials: Presented, authenticator: Authenticator, client:
             raise UnauthorizedError(message)
         case Nothing():
             raise UnauthorizedError("expected credentials, got none - log in or send them")
+
+
+def _required(caller: Caller | None, where: str) -> Caller:
+    if caller is None:
+        raise ForbiddenError(f"expected a valid user, password and code, got a wrong one - at {where}")
+    return caller

@@ -19,6 +19,7 @@ from api.headers import add_security_headers
 from api.params import Param
 from api.server.body import FrontRequest
 from firmware.core.errors import OperationError
+from firmware.subsystems.auth.caller import Caller
 from firmware.subsystems.auth.rights import Capability
 
 
@@ -53,9 +54,9 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 class Call:
     """One request on its way to a handler: its declared parameters, its body, who is calling."""
 
-    def __init__(self, request: FrontRequest, params: tuple[Param[Any], ...], user: str) -> None:
+    def __init__(self, request: FrontRequest, params: tuple[Param[Any], ...], caller: Caller) -> None:
         self.request = request
-        self.user = user
+        self.caller = caller
         self.noted: dict[str, object] = {}
         """What the audit trail is to have besides the parameters; never text that was typed, nor a secret."""
         self._params = params
@@ -75,6 +76,11 @@ class Call:
         """Return whether a parameter was given, and not as one of those for which empty means absent."""
         raw = self.request.args.get(param.name)
         return raw is not None and not (param.empty_is_absent and not raw.strip())
+
+    @property
+    def user(self) -> str:
+        """The user who calls, or for whom somebody does by a token or share link."""
+        return self.caller.user
 
     @property
     def client(self) -> str:
@@ -173,6 +179,8 @@ class Route:
     """The refusals of its subsystem, by class; their statuses are theirs."""
     traced: Traced | None = None
     """What the audit trail keeps; None = of what changes something the act, of the rest nothing."""
+    in_person: bool = False
+    """Whether only users themselves may call it, and nobody by a token or share link of theirs."""
     described: bool = True
     """Whether the description of the API shows it; files of the console are no part of the API."""
 

@@ -25,6 +25,7 @@ from api.routes.auth import auth_routes
 from api.routes.backup import backup_routes
 from api.routes.console import console_routes
 from api.routes.gpio import gpio_routes
+from api.routes.grants import grant_routes
 from api.routes.hid import hid_routes
 from api.routes.info import info_routes
 from api.routes.log import log_routes
@@ -271,6 +272,7 @@ async def compose(
     routes: list[Route] = [
         *auth_routes(auth, allow_redirects=kvmd.auth.allow_redirects),
         *await make_login_routes(auth, state_dir),
+        *grant_routes(auth),
         *audit_routes(audit),
         *info_routes(info),
         *log_routes(log),

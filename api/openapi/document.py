@@ -28,11 +28,18 @@ _HTML: Final = {"text/html": {"schema": {"type": "string"}}}
 _UNDESCRIBED_METHODS: Final = frozenset({"HEAD", "OPTIONS"})
 
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"basic": []}, {"user": [], "password": []}, {"cookie": []}]
+_BY_TOKEN: Final[list[dict[str, list[str]]]] = [{"token": []}]
 _SECURITY_SCHEMES: Final = {
     "basic": {"type": "http", "scheme": "basic"},
     "user": {"type": "apiKey", "in": "header", "name": "X-KVMD-User"},
     "password": {"type": "apiKey", "in": "header", "name": "X-KVMD-Passwd"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "auth_token"},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "fht_ and 64 hexadecimal digits",
+        "description": "An API token. It may also stand in place of a password, without a code.",
+    },
     "session": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
 }
 _ERROR_SCHEMA: Final = {
@@ -146,6 +153,8 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, object]:
     }
     if route.needs is not None:
         operation["description"] = f"Its caller needs the right `{route.needs}`."
+    if route.in_person:
+        operation["description"] = "Only for users themselves: not by a token or share link."
     parameters = [*_path_parts(route), *_query(route)]
     if parameters:
         operation["parameters"] = parameters
@@ -160,7 +169,7 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, object]:
         }
     if route.access is not Access.PUBLIC:
         redfish: list[dict[str, list[str]]] = [{"session": []}] if route.access is Access.REDFISH else []
-        operation["security"] = [*_SECURITY, *redfish]
+        operation["security"] = [*_SECURITY, *([] if route.in_person else _BY_TOKEN), *redfish]
     return operation
 
 

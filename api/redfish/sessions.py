@@ -65,12 +65,12 @@ def session_resources(handles: RedfishHandles) -> list[Resource]:
         return session_service(enabled=auth.enabled, lifetime_s=auth.session_lifetime_s)
 
     async def sessions(call: Call) -> Document:
-        uris = [f"{SESSIONS}/{info.id}" for info in auth.sessions_shown_to(call.user)]
+        uris = [f"{SESSIONS}/{info.id}" for info in auth.sessions_shown_to(call.caller)]
         return collection(SESSIONS, "Session", "Session Collection", uris)
 
     async def show(call: Call) -> Document:
         wanted = call.path_part("id")
-        for info in auth.sessions_shown_to(call.user):
+        for info in auth.sessions_shown_to(call.caller):
             if info.id == wanted:
                 return session(info)
         raise _unknown(wanted)
@@ -96,7 +96,7 @@ def session_resources(handles: RedfishHandles) -> list[Resource]:
         return answer
 
     async def logout(call: Call) -> Response:
-        if not auth.end_session(call.path_part("id"), by=call.user):
+        if not auth.end_session(call.path_part("id"), by=call.caller):
             raise _unknown(call.path_part("id"))
         return Response(b"", 204)
 

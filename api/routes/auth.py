@@ -18,6 +18,7 @@ from firmware.core.validators import (
     valid_session_id,
     valid_user,
 )
+from firmware.subsystems.auth.grants import GrantKind
 from firmware.subsystems.auth.rights import Capability
 from firmware.subsystems.auth.service import AuthService
 
@@ -58,12 +59,23 @@ class Sessions(msgspec.Struct, frozen=True):
     sessions: list[SessionState]
 
 
+class ActingFor(msgspec.Struct, frozen=True):
+    """By what somebody acts for a user."""
+
+    kind: GrantKind
+    name: str
+    left_s: int | None
+    """Until it ends; null = it does not."""
+
+
 class GrantedRights(msgspec.Struct, frozen=True):
     """What the caller may do."""
 
     user: str
     """Empty while authentication is off."""
     capabilities: list[Capability]
+    grant: ActingFor | None
+    """The token or share link of the user by which it is somebody else; null = the user in person."""
 
 
 class UnknownSessionError(OperationError):
@@ -96,7 +108,9 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
         return envelope()
 
     async def rights(call: Call) -> Response:
-        return envelope(GrantedRights(call.user, sorted(auth.capabilities(call.user))))
+        grant = auth.grants.get(call.caller.grant or "")
+        acting = None if grant is None else ActingFor(grant.kind, grant.label, auth.grants.left_s(grant))
+        return envelope(GrantedRights(call.user, sorted(auth.may(call.caller)), acting))
 
     async def sessions(call: Call) -> Response:
         own = auth.session_id(call.request.cookies.get(TOKEN_COOKIE, ""))
@@ -104,13 +118,13 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
             Sessions(
                 [
                     SessionState(info.id, info.user, info.id == own, info.age_s, info.left_s)
-                    for info in auth.sessions_shown_to(call.user)
+                    for info in auth.sessions_shown_to(call.caller)
                 ]
             )
         )
 
     async def end(call: Call) -> Response:
-        if not auth.end_session(call[SESSION], by=call.user):
+        if not auth.end_session(call[SESSION], by=call.caller):
             raise UnknownSessionError("expected the id of a session, got one of none - at id")
         return envelope()
 

@@ -13,6 +13,8 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.logging import Logger as HypercornLogger
 from hypercorn.typing import ResponseSummary, WWWScope
 
+from firmware.core.masking import masked_path
+
 access_logger = logging.getLogger("farhand.access")
 server_logger = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class AccessLog(HypercornLogger):
         if not access_logger.isEnabledFor(level):
             return
         client = scope.get("client") or ("-", 0)
-        path = scope["raw_path"].decode("ascii", "replace")[:_PATH_CHARACTERS]
+        path = masked_path(scope["raw_path"].decode("ascii", "replace"))[:_PATH_CHARACTERS]
         fields = {
             "client": client[0],
             "method": method,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from trio_websocket import WebSocketConnection
 
 from api.routing import Access, Route
+from api.tests.open_for_long import all_open, closed, ended, socket_that_ends
 from api.ws.rights import NEEDS, allowed
 from api.ws.wire import input_events
 from api.ws.wire.media import MediaWish
@@ -46,6 +47,12 @@ FOR_EVERY_USER = {
     "POST /api/auth/passkeys/register/finish",
     "POST /api/auth/passkeys/rename",
     "POST /api/auth/passkeys/remove",
+    "GET /api/auth/tokens",
+    "POST /api/auth/tokens",
+    "POST /api/auth/tokens/revoke",
+    "GET /api/auth/shares",
+    "POST /api/auth/shares",
+    "POST /api/auth/shares/revoke",
     "GET /api/openapi.json",
     "GET /api/docs",
     "GET /",
@@ -154,7 +161,7 @@ async def test_what_each_user_may_is_told(site: Site) -> None:
     for user, may in (("viewer", ["view"]), ("mute", ["power"]), ("root", sorted(Capability))):
         async with site.client(user) as client:
             result = await site.live.result_of(await client.get("/api/auth/rights"))
-            assert result == {"user": user, "capabilities": may}
+            assert result == {"user": user, "capabilities": may, "grant": None}
             assert await site.live.result_of(await client.get("/api/auth/check")) == {}
 
 
@@ -224,82 +231,21 @@ async def test_a_viewers_messages_press_nothing(site: Site) -> None:
 # ----- changes reach what is open
 
 
-@asynccontextmanager
-async def socket_that_ends(
-    live: Any, given: dict[str, str], path: str = "/api/ws"
-) -> AsyncIterator[WebSocketConnection]:
-    """Open a socket that the server will close; the library leaves such a one's stream open."""
-    host, port = live.url.removeprefix("http://").rstrip("/").split(":")
-    sent = [(name.encode(), value.encode()) for name, value in given.items()]
-    async with await trio.open_tcp_stream(host, int(port)) as stream, trio.open_nursery() as nursery:
-        yield await wrap_client_stream(nursery, stream, host, path, extra_headers=sent)
-        nursery.cancel_scope.cancel()
-
-
-async def closed(socket: WebSocketConnection) -> None:
-    """Read until the server closes the socket."""
-    with suppress(ConnectionClosed):
-        while True:
-            await socket.get_message()
-
-
-@asynccontextmanager
-async def all_open(site: Site, client: httpx.AsyncClient) -> AsyncIterator[list[Callable[[], Any]]]:
-    """Open everything that lasts with the credentials of *client*; give what waits for the end of each."""
-    sent = dict(client.headers)
-    given = {name: value for name, value in sent.items() if name.startswith("x-kvmd-")}
-    if token := client.cookies.get("auth_token"):
-        given = {"Cookie": f"auth_token={token}"}
-
-    async with (
-        socket_that_ends(site.live, given) as control,
-        socket_that_ends(site.live, given, "/api/media/ws") as media,
-    ):
-        with trio.fail_after(30):
-            while (await client.get("/streamer/snapshot")).status_code != 200:
-                await trio.sleep(0.05)
-        async with (
-            client.stream("GET", "/streamer/stream") as mjpeg,
-            client.stream("GET", "/redfish/v1/EventService/SSE") as events,
-        ):
-            assert (mjpeg.status_code, events.status_code) == (200, 200)
-            yield [
-                lambda: closed(control),
-                lambda: closed(media),
-                lambda: read(mjpeg),
-                lambda: read(events),
-            ]
-
-
-async def read(answer: httpx.Response) -> None:
-    """Read an answer until the server ends it or cuts the connection."""
-    with suppress(httpx.RemoteProtocolError, httpx.ReadError):
-        async for _ in answer.aiter_raw():
-            pass
-
-
-async def ended(waits: list[Callable[[], Any]]) -> None:
-    with trio.fail_after(30):
-        async with trio.open_nursery() as nursery:
-            for wait in waits:
-                nursery.start_soon(wait)
-
-
 async def test_a_logout_ends_sockets_and_streams(site: Site) -> None:
-    async with site.logged_in("viewer") as client, all_open(site, client) as waits:
+    async with site.logged_in("viewer") as client, all_open(site.live, client) as waits:
         assert (await client.post("/api/auth/logout")).status_code == 200
         await ended(waits)
 
 
 async def test_rights_that_are_taken_end_sockets_and_streams(site: Site) -> None:
-    async with site.client("viewer") as client, all_open(site, client) as waits:
+    async with site.client("viewer") as client, all_open(site.live, client) as waits:
         site.rights.write_text('users.viewer = "nobody"')
         await ended(waits)
         assert (await client.get("/api/atx")).status_code == 403
 
 
 async def test_an_account_that_is_removed_ends_sockets_and_streams(site: Site) -> None:
-    async with site.logged_in("viewer") as client, all_open(site, client) as waits:
+    async with site.logged_in("viewer") as client, all_open(site.live, client) as waits:
         save(site.passwords, accounts("root"))
         await ended(waits)
         assert (await client.get("/api/auth/check")).status_code == 403

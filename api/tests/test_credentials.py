@@ -14,6 +14,7 @@ from werkzeug.datastructures import Headers
 
 from api.credentials import (
     Basic,
+    Bearer,
     Cookie,
     Identity,
     Malformed400,
@@ -25,6 +26,8 @@ from api.credentials import (
     presented,
 )
 from firmware.core.errors import ForbiddenError, OperationError, UnauthorizedError, ValidatorError
+from firmware.subsystems.auth.caller import Caller
+from firmware.subsystems.auth.grants import GrantKind
 
 _CONTRACT = Path(__file__).parents[2] / "firmware/core/tests/data/vectors.json"
 _VALIDATORS: dict[str, Any] = json.loads(_CONTRACT.read_text(encoding="utf-8"))["validators"]
@@ -205,6 +208,9 @@ def test_tokens_that_the_contract_refuses(raw: str) -> None:
 # ----- what they are worth
 
 
+BACKUP = Caller("admin", "1f", "api token backup")
+
+
 class Door:
     """An authenticator that knows one user and one session."""
 
@@ -212,22 +218,28 @@ class Door:
         self.enabled = enabled
         self.asked = 0
 
-    async def check_password(self, user: str, passwd: str, *, client: str) -> bool:
+    async def check_login(self, user: str, passwd: str, *, client: str) -> Caller | None:
         self.asked += 1
         assert client == "192.0.2.1"
-        return (user, passwd) == ("admin", "right")
+        return Caller("admin") if (user, passwd) == ("admin", "right") else None
 
-    def check_token(self, token: str) -> str | None:
+    async def check_secret(self, kind: GrantKind, secret: str, *, client: str) -> Caller | None:
         self.asked += 1
-        return "admin" if token == TOKEN else None
+        assert (kind, client) == (GrantKind.TOKEN, "192.0.2.1")
+        return BACKUP if secret == "fht_right" else None
+
+    def caller_of(self, token: str) -> Caller | None:
+        self.asked += 1
+        return Caller("admin") if token == TOKEN else None
 
 
 @pytest.mark.parametrize(
     ("credentials", "identity", "shown"),
     [
-        (XHeaders("admin", "right"), Identity("admin", "xhdr"), "admin (xhdr)"),
-        (Cookie(TOKEN), Identity("admin", "token", TOKEN), "admin (token)"),
-        (Basic("admin", "right"), Identity("admin", "basic"), "admin (basic)"),
+        (XHeaders("admin", "right"), Identity(Caller("admin"), "xhdr"), "admin (xhdr)"),
+        (Cookie(TOKEN), Identity(Caller("admin"), "token", TOKEN), "admin (token)"),
+        (Basic("admin", "right"), Identity(Caller("admin"), "basic"), "admin (basic)"),
+        (Bearer("fht_right"), Identity(BACKUP, "bearer"), "admin (api token backup)"),
     ],
 )
 async def test_right_credentials_say_who_calls(
@@ -243,6 +255,7 @@ async def test_right_credentials_say_who_calls(
         (XHeaders("admin", "wrong"), ForbiddenError),
         (Cookie(OTHER_TOKEN), ForbiddenError),
         (Basic("guest", "right"), ForbiddenError),
+        (Bearer("fht_wrong"), ForbiddenError),
         (Malformed400("why"), ValidatorError),
         (Malformed401("why"), UnauthorizedError),
         (Nothing(), UnauthorizedError),
@@ -274,7 +287,7 @@ async def test_switched_off_nobody_is_asked(credentials: Presented) -> None:
         of(Authorization=basic("admin:hunter2")),
         of(Authorization=basic("admin:hunter2\t")),
         of(cookie=TOKEN.replace("0", "hunter2")),
-        Identity("admin", "token", "hunter2"),
+        Identity(Caller("admin"), "token", "hunter2"),
     ],
 )
 def test_no_secret_is_shown(credentials: Presented | Identity) -> None:

@@ -15,6 +15,7 @@ from firmware.subsystems.auth import password_file
 from firmware.subsystems.auth.config import AuthConfig, HtpasswdAuthConfig
 from firmware.subsystems.auth.default_password import decide
 from firmware.subsystems.auth.events import AuthEvent, AuthEventKind
+from firmware.subsystems.auth.grant_files import FILE_NAME as GRANTS_FILE
 from firmware.subsystems.auth.hashing import PasswordHasher
 from firmware.subsystems.auth.material import AuthOptions
 from firmware.subsystems.auth.service import AuthService
@@ -40,7 +41,7 @@ async def make_authentication(
     """Make the authentication service; refuse to start with a default password where others can reach it."""
 
     def witness(event: AuthEvent) -> None:
-        actor = Actor(event.user, client=event.client)
+        actor = Actor(event.user, event.how, event.client)
         if event.kind in (AuthEventKind.REFUSED, AuthEventKind.LIMITED):
             audit.note_refused(event.kind, actor)
         else:
@@ -52,6 +53,7 @@ async def make_authentication(
         totp_secret_file=config.totp.secret.file,
         rights_file=loaded.settings.farhand.rights,
         factors_file=state_dir / FACTORS,
+        grants_file=state_dir / GRANTS_FILE,
         enabled=config.enabled,
         expire_s=config.expire,
         extend=config.extend,

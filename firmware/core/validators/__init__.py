@@ -13,6 +13,8 @@ from firmware.core.validators.auth import (
     valid_passwd,
     valid_session_expire,
     valid_session_id,
+    valid_share_label,
+    valid_token_name,
     valid_user,
 )
 from firmware.core.validators.basic import (
@@ -108,6 +110,7 @@ __all__ = [
     "valid_session_expire",
     "valid_session_id",
     "valid_sha256",
+    "valid_share_label",
     "valid_shortcut_keys",
     "valid_stream_fps",
     "valid_stream_quality",
@@ -119,6 +122,7 @@ __all__ = [
     "valid_switch_edid_name",
     "valid_switch_port",
     "valid_switch_port_name",
+    "valid_token_name",
     "valid_tty_speed",
     "valid_user",
 ]

@@ -18,6 +18,7 @@ SESSION_ID_MAX_CHARS: Final = 32
 PASSKEY_ID_MAX_CHARS: Final = 1364
 """1023 bytes in base64url (WebAuthn Level 3, section 4)."""
 PASSKEY_NAME_MAX_CHARS: Final = 64
+LABEL_MAX_CHARS: Final = 64
 
 _TOKEN_RAW_MAX_CHARS: Final = 128
 _USER: Final = re.compile(r"[a-z_]([a-z0-9@._-]*[a-z0-9_-])?")
@@ -85,6 +86,23 @@ def valid_passkey_name(raw: object, name: str = "name") -> str:
 def valid_session_expire(raw: object, name: str = "expire") -> int:
     """Return a requested session lifetime in seconds; 0 means as long as the server allows."""
     return valid_int(raw, name, minimum=0)
+
+
+def valid_token_name(raw: object, name: str = "name") -> str:
+    """Return the name of an API token: printable text, not empty."""
+    text = valid_share_label(raw, name)
+    if not text:
+        fail(f"a name of at most {LABEL_MAX_CHARS} printable characters", raw, name)
+    return text
+
+
+def valid_share_label(raw: object, name: str = "label") -> str:
+    """Return what a share link is called: printable text, possibly empty."""
+    expected = f"at most {LABEL_MAX_CHARS} printable characters"
+    text = stripped(raw, name, expected=expected, max_chars=LABEL_MAX_CHARS)
+    if not text.isprintable():
+        fail(expected, raw, name)
+    return text
 
 
 def valid_login_redirect(raw: object, name: str = "redirect", *, allowed: Iterable[str]) -> str:

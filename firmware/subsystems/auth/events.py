@@ -15,6 +15,8 @@ class AuthEventKind(enum.StrEnum):
     LIMITED = "login limited"
     RECOVERED = "recovery code used"
     CHANGED = "accounts or rights changed"
+    GRANTS_CHANGED = "tokens or share links changed"
+    """From outside, as by `farhand token`; what callers change is known as what they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class AuthEvent:
     kind: AuthEventKind
     user: str = ""
     client: str = ""
+    how: str = ""
+    """How the user is known, if not by a password."""
 
 
 type Witness = Callable[[AuthEvent], None]

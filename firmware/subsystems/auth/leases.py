@@ -13,11 +13,15 @@ from firmware.subsystems.auth.rights import Capability
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The grounds: a user who may do *capabilities*, logged in with *token* unless a password was sent."""
+    """The grounds: a user who may do *capabilities*, logged in with *token* unless a password was sent.
+
+    *grant* is the id of the token or share link by which somebody acts for the user, if so.
+    """
 
     user: str
     capabilities: frozenset[Capability]
     token: str | None = field(default=None, repr=False)
+    grant: str | None = None
 
 
 class Leases:

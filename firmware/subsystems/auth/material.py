@@ -36,6 +36,8 @@ class AuthOptions:
     """None if the configuration names no file: then every user may do everything."""
     factors_file: Path | None = None
     """Where second factors that users have of their own are kept; None = nobody can have one."""
+    grants_file: Path | None = None
+    """Where API tokens and share links are kept; None = there are none."""
     enabled: bool = True
     expire_s: int = 0
     """The longest lifetime of a session in seconds; 0 = unlimited."""

@@ -9,16 +9,25 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import trio
 
-from firmware.core.errors import ForbiddenError, SetupError, TooManyAttemptsError
+from firmware.core.errors import ForbiddenError, SetupError
+from firmware.subsystems.auth.attempts import Attempts
+from firmware.subsystems.auth.caller import Caller
 from firmware.subsystems.auth.events import AuthEvent, AuthEventKind, Witness, nobody_listens
-from firmware.subsystems.auth.guessing import GuessingLimits
-from firmware.subsystems.auth.hashing import Hasher, PasswordHasher, StoredHash, decoy
+from firmware.subsystems.auth.grant_keeper import GrantKeeper
+from firmware.subsystems.auth.grants import Grant, GrantKind, UnknownGrantError, is_token
+from firmware.subsystems.auth.hashing import (
+    Hasher,
+    PasswordHasher,
+    StoredHash,
+    decoy,
+    verify_at_constant_cost,
+)
 from firmware.subsystems.auth.leases import Claim, Leases
 from firmware.subsystems.auth.material import AuthOptions, Material, MaterialFiles
 from firmware.subsystems.auth.networks import LOCAL, network_of
@@ -37,6 +46,9 @@ HASHES_AT_ONCE: Final = 1
 # it was seen twice, so within a second.
 LOOK_S: Final = 0.5
 CONFIRM_S: Final = 0.1
+# A card wears out by writing, and a use of a token that a power cut forgets is no loss.
+USES_WRITTEN_S: Final = 300.0
+STOP_S: Final = 2.0
 
 ANYONE: Final = "-"
 """The user that every token belongs to while authentication is off. No real user can have this name."""
@@ -66,7 +78,8 @@ class AuthService:
         self._witness = witness
         self._clock = clock
         self.factors = SecondFactors(options.factors_file, wall_clock=wall_clock)
-        self._guessing = GuessingLimits()
+        self.grants = GrantKeeper(options.grants_file, wall_clock)
+        self._attempts = Attempts(witness, clock)
         self._sessions = SessionStore(clock)
         self._verified = VerifiedCache(clock)
         self._decoy = decoy()
@@ -75,8 +88,6 @@ class AuthService:
         # those. The gate is apart from the limiter, since an abandoned thread must still count as running.
         self._hash_gate = trio.CapacityLimiter(HASHES_AT_ONCE)
         self._hash_threads = trio.CapacityLimiter(HASHES_AT_ONCE)
-        self._accepted = 0
-        self._refused = 0
         self._verifications = 0
 
     @property
@@ -94,6 +105,7 @@ class AuthService:
             await trio.lowlevel.checkpoint()
             return
         await self.factors.load()
+        await self.grants.look()
         material = await self._refresh()
         if material.complaints:
             raise SetupError("; ".join(material.complaints))
@@ -101,15 +113,30 @@ class AuthService:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Have changes of the files and ends of sessions reach what is open, until cancelled."""
         task_status.started()
+        try:
+            await self._watch()
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + STOP_S):
+                await self.grants.write_uses()
+
+    async def _watch(self) -> None:
+        written_at = self._clock()
         seen, pause_s = self._files.material.generation, LOOK_S
         while self.enabled:
             await trio.sleep(pause_s)
             material = await self._refresh()
+            if await self.grants.look():
+                self._witness(AuthEvent(AuthEventKind.GRANTS_CHANGED))
             # Twice, since a file that somebody is just writing is empty for a moment, and that must not log
             # everybody out. What is asked for meanwhile is refused.
             if material.generation == seen:
                 self._end_sessions_without_account(material)
-                self._leases.reconsider()
+                if material.members_known:
+                    await self.grants.revoke_all_but(material.accounts.accounts)
+                self.reconsider()
+            if self._clock() >= written_at + USES_WRITTEN_S:
+                written_at = self._clock()
+                await self.grants.write_uses()
             pause_s = LOOK_S if material.generation == seen else CONFIRM_S
             seen = material.generation
         await trio.sleep_forever()
@@ -123,11 +150,21 @@ class AuthService:
             return NOTHING
         return material.rights.of(user)
 
+    def may(self, caller: Caller) -> frozenset[Capability]:
+        """Return what *caller* may do now: by a token or share link never more than its owner may."""
+        allowed = self.capabilities(caller.user)
+        if caller.grant is None or not self.enabled:
+            return allowed
+        grant = self.grants.get(caller.grant)
+        return NOTHING if grant is None or grant.user != caller.user else allowed & grant.capabilities
+
     def holds(self, claim: Claim) -> bool:
         """Return whether *claim* is good: the session lives, and the user still may."""
         if claim.token is not None and self.check_token(claim.token) is None:
             return False
-        return claim.capabilities <= self.capabilities(claim.user)
+        if claim.grant is not None and self.grants.get(claim.grant) is None:
+            return False
+        return claim.capabilities <= self.may(Caller(claim.user, claim.grant))
 
     def lease(self, claim: Claim) -> AbstractContextManager[trio.CancelScope]:
         """Return a context whose scope is cancelled when *claim* is no longer good."""
@@ -152,22 +189,86 @@ class AuthService:
         While authentication is off it is anybody's. Raises ForbiddenError, and TooManyAttemptsError as
         `check_password`.
         """
-        if not await self.check_password(user, passwd, client=client, purpose=Purpose.LOGIN):
+        caller = await self.check_login(user, passwd, client=client, purpose=Purpose.LOGIN)
+        if caller is None:
             raise ForbiddenError("expected a valid user, password and code, got a wrong one - at login")
-        return self.admit(user, expire_s, client=client)
+        return self.admit(caller, expire_s, client=client)
 
-    def admit(self, user: str, expire_s: int = 0, *, client: str = LOCAL) -> tuple[SessionInfo, str]:
-        """Open a session for *user*, who has proved who that is; return as `open_session`."""
+    async def open_shared(self, secret: str, *, client: str = LOCAL, instead_of: str = "") -> str | None:
+        """Open a session by the secret of a share link and return its token.
+
+        None if the session *instead_of* it, which the client has, is the user's own and allows as much: then
+        it stays. Raises ForbiddenError if there is no such link (any more), and TooManyAttemptsError.
+        """
+        guest = await self.check_secret(GrantKind.SHARE, secret, client=client)
+        if guest is None:
+            raise ForbiddenError("expected a share link, got one that has ended or never was")
+        present = self.caller_of(instead_of)
+        if present is not None and present.grant is None and self.may(guest) <= self.may(present):
+            return None
+        return self.admit(guest, client=client)[1]
+
+    def admit(self, caller: Caller, expire_s: int = 0, *, client: str = LOCAL) -> tuple[SessionInfo, str]:
+        """Open a session for *caller*, who has proved who that is; return as `open_session`."""
         lifetime_s = effective_lifetime_s(expire_s, self._options.expire_s)
+        grant = None if caller.grant is None else self.grants.get(caller.grant)
+        if grant is not None and (left_s := self.grants.left_s(grant)) is not None:
+            lifetime_s = effective_lifetime_s(left_s, lifetime_s)
         logger.info(
-            "User %s logged in, for %s", user, f"{lifetime_s} s" if lifetime_s else "an unlimited time"
+            "User %s logged in%s, for %s",
+            caller.user,
+            f" by {caller.how}" if caller.how else "",
+            f"{lifetime_s} s" if lifetime_s else "an unlimited time",
         )
         if self.enabled:
-            self._witness(AuthEvent(AuthEventKind.LOGIN, user, client))
-        token = self._sessions.open(user, lifetime_s)
+            self._witness(AuthEvent(AuthEventKind.LOGIN, caller.user, client, caller.how))
+        token = self._sessions.open(caller.user, lifetime_s, caller.grant)
         info = self._sessions.info_of(token)
         assert info is not None, "a session outlives its opening"
         return info, token
+
+    async def check_login(
+        self, user: str, passwd: str, *, client: str = LOCAL, purpose: Purpose = Purpose.REQUEST
+    ) -> Caller | None:
+        """Return who calls as *user* with *passwd*, a password (with its code) or an API token of theirs.
+
+        None if it is wrong. Raises TooManyAttemptsError as `check_password` and `check_secret`.
+        """
+        if self.enabled and is_token(passwd):
+            return await self.check_secret(GrantKind.TOKEN, passwd, user=user, client=client)
+        right = await self.check_password(user, passwd, client=client, purpose=purpose)
+        return Caller(user) if right else None
+
+    async def check_secret(
+        self, kind: GrantKind, secret: str, *, user: str | None = None, client: str = LOCAL
+    ) -> Caller | None:
+        """Return who calls with the *secret* of a grant, of *user* if that is said; None if it is wrong.
+
+        Wrong ones are counted like wrong passwords, those without a user together. Right ones are taken
+        while a count is full as well: 256 random bits are not guessed, and neighbours of a program that sends
+        wrong passwords are not shut out. Raises TooManyAttemptsError instead of None if the count is full.
+        """
+        if not self.enabled:
+            await trio.lowlevel.checkpoint()
+            return Caller(user or ANYONE)
+        material = await self._refresh()
+        grant = self.grants.find(kind, secret)
+        if grant is None:
+            # It may have been made a moment ago, by `farhand token`.
+            await self.grants.look()
+            grant = self.grants.find(kind, secret)
+        if grant is not None and self._is_good(grant, material) and user in (None, grant.user):
+            self._attempts.accepted()
+            self.grants.used(grant, client)
+            return Caller(grant.user, grant.id, grant.how)
+        users, account = material.accounts.accounts, f"({kind})" if user is None else user
+        self._attempts.require_patience(users, account, client)
+        self._attempts.begin(account, client)
+        self._attempts.refused(users, account, client)
+        return None
+
+    def _is_good(self, grant: Grant, material: Material) -> bool:
+        return not material.complaints and grant.user in material.accounts.accounts
 
     async def check_password(
         self, user: str, passwd: str, *, client: str = LOCAL, purpose: Purpose = Purpose.REQUEST
@@ -182,11 +283,11 @@ class AuthService:
             await trio.lowlevel.checkpoint()
             return True
         material = await self._refresh()
-        self._require_patience(material, user, client)
-        network = network_of(client)
+        users, network = material.accounts.accounts, network_of(client)
+        self._attempts.require_patience(users, user, client)
         presented = self.factors.present(user, passwd, material.totp, network, purpose)
         # The code comes first (contract subsystems.md 1), and is never taken from memory.
-        account = material.accounts.accounts.get(user) if presented.fits and not material.complaints else None
+        account = users.get(user) if presented.fits and not material.complaints else None
         if account is not None and self._verified.contains(material.generation, user, presented.passwd):
             accepted = True
         else:
@@ -195,30 +296,47 @@ class AuthService:
         if accepted and presented.recovery is not None:
             logger.warning("User %s came in with a recovery code", user)
             self._witness(AuthEvent(AuthEventKind.RECOVERED, user, client))
-        self._count(material, user, client, accepted=accepted)
+        if accepted:
+            self._attempts.accepted()
+        else:
+            self._attempts.refused(users, user, client)
         return accepted
 
     def check_token(self, token: str) -> str | None:
         """Return whose session *token* is; None if it is unknown or expired."""
         if not self.enabled:
             return ANYONE
-        return self._sessions.user_of(token)
+        caller = self.caller_of(token)
+        return None if caller is None else caller.user
+
+    def caller_of(self, token: str) -> Caller | None:
+        """Return who calls with the session *token*; None if it is unknown, expired, or its grant ended."""
+        if not self.enabled:
+            return Caller(ANYONE)
+        info = self._sessions.info_of(token)
+        if info is None or info.grant is None:
+            return None if info is None else Caller(info.user)
+        grant = self.grants.get(info.grant)
+        return None if grant is None else Caller(info.user, grant.id, grant.how)
 
     def logout(self, token: str) -> int:
         """End every session of the user whose session *token* is, and return how many those were.
 
-        Raises ForbiddenError if the token is unknown or expired.
+        Sessions of the user's tokens and share links go on, and one of those ends only itself. Raises
+        ForbiddenError if the token is unknown or expired.
         """
         if not self.enabled:
             return 0
-        user = self._sessions.user_of(token)
-        if user is None:
+        own = self._sessions.info_of(token)
+        if own is None:
             raise ForbiddenError(
                 "expected the token of a live session, got an unknown or expired one - at logout"
             )
-        ended = self._sessions.close_all_of(user)
+        ended = self._sessions.close_where(
+            lambda info: info.id == own.id or (info.user == own.user and info.grant is own.grant is None)
+        )
         self._leases.reconsider()
-        logger.info("User %s logged out, sessions ended: %d", user, ended)
+        logger.info("User %s logged out, sessions ended: %d", own.user, ended)
         return ended
 
     @property
@@ -226,25 +344,54 @@ class AuthService:
         """The longest lifetime of a session in seconds; 0 = unlimited."""
         return self._options.expire_s
 
-    def sessions_shown_to(self, user: str) -> list[SessionInfo]:
-        """Return the sessions that *user* may see and end: the own ones, all of them as an administrator."""
-        shows_all = Capability.ADMIN in self.capabilities(user)
-        return [info for info in self._sessions.infos() if shows_all or info.user == user]
+    def sessions_shown_to(self, caller: Caller) -> list[SessionInfo]:
+        """Return the sessions that *caller* may see and end: the own ones, all of them as an administrator.
+
+        Users see those of their tokens and share links too; by one of these only its own ones are seen.
+        """
+        infos = self._sessions.infos()
+        if Capability.ADMIN in self.may(caller):
+            return infos
+        own = [info for info in infos if info.user == caller.user]
+        return own if caller.grant is None else [info for info in own if info.grant == caller.grant]
 
     def session_id(self, token: str) -> str | None:
         """Return the id of the session of *token*; None if it is nobody's."""
         info = self._sessions.info_of(token)
         return None if info is None else info.id
 
-    def end_session(self, session_id: str, *, by: str) -> bool:
-        """End the one session of that id; False if there is none that the user *by* may see."""
+    def end_session(self, session_id: str, *, by: Caller) -> bool:
+        """End the one session of that id; False if there is none that *by* may see."""
         if not any(info.id == session_id for info in self.sessions_shown_to(by)):
             return False
         ended = self._sessions.close(session_id)
         assert ended is not None, "there was one"
-        logger.info("User %s ended a session of user %s", by or "(anybody)", ended.user)
+        logger.info("User %s ended a session of user %s", by.user or "(anybody)", ended.user)
         self._leases.reconsider()
         return True
+
+    def grants_shown_to(self, user: str, kind: GrantKind) -> list[Grant]:
+        """Return the tokens or share links that *user* may see and revoke: as with sessions."""
+        shows_all = Capability.ADMIN in self.capabilities(user)
+        return [grant for grant in self.grants.live(kind) if shows_all or grant.user == user]
+
+    async def revoke(self, grant_id: str, kind: GrantKind, *, by: str) -> Grant:
+        """Revoke the token or share link of that id, end what is open by it, and return it.
+
+        Raises UnknownGrantError if there is none that the user *by* may see, and GrantsUnavailableError.
+        """
+        found = next((grant for grant in self.grants_shown_to(by, kind) if grant.id == grant_id), None)
+        if found is None:
+            raise UnknownGrantError("expected the id of a token or share link, got one of none - at id")
+        await self.grants.revoke([found])
+        self.reconsider()
+        return found
+
+    def reconsider(self) -> None:
+        """End whatever is no longer good: sessions of grants that ended, and what is open."""
+        live = {grant.id for grant in self.grants.live()}
+        self._sessions.close_where(lambda info: info.grant is not None and info.grant not in live)
+        self._leases.reconsider()
 
     async def users(self) -> list[str]:
         """Return everybody who can log in with a password; nobody needs to while authentication is off."""
@@ -276,53 +423,31 @@ class AuthService:
     def statistics(self) -> dict[str, int]:
         """Return counters since the start, and the present numbers of sessions and remembered credentials."""
         return {
-            "accepted": self._accepted,
-            "refused": self._refused,
             "verifications": self._verifications,
             "verifications_waiting": self._hash_gate.statistics().tasks_waiting,
             **{f"cache_{name}": value for name, value in self._verified.statistics().items()},
-            **self._guessing.statistics(),
+            **self._attempts.statistics(),
+            "grants": len(self.grants.live()),
             **self._leases.statistics(),
             **self._sessions.statistics(),
         }
 
-    def _require_patience(self, material: Material, user: str, client: str) -> None:
-        network = network_of(client)
-        wait_s = self._guessing.wait_s(user, network, self._clock())
-        if wait_s > 0:
-            self._guessing.refused()
-            self._witness(AuthEvent(AuthEventKind.LIMITED, _known(material, user), client))
-            raise TooManyAttemptsError(
-                f"expected fewer wrong passwords from {network}, got too many; try again in {wait_s} s",
-                wait_s,
-            )
-
-    def _count(self, material: Material, user: str, client: str, *, accepted: bool) -> None:
-        if accepted:
-            self._accepted += 1
-            return
-        self._refused += 1
-        name = _known(material, user)
-        logger.warning("Refused the credentials of %s", name or "an unknown user")
-        self._witness(AuthEvent(AuthEventKind.REFUSED, name, client))
-
     async def _verify(
         self, material: Material, user: str, account: StoredHash | None, password: str, client: str
     ) -> bool:
-        network = network_of(client)
         async with self._hash_gate:
             # Whoever was ahead in the queue may have used up what was left, so a burst of guesses gets no
             # more of them verified than a row of them does.
-            self._require_patience(material, user, client)
+            self._attempts.require_patience(material.accounts.accounts, user, client)
             # Or may have brought the same credentials.
             if account is not None and self._verified.contains(material.generation, user, password):
                 return True
             rehearsed = tuple(material.accounts.cost_classes().values()) or (self._decoy,)
             self._verifications += 1
             # Before the outcome: who leaves in the meantime has had the work done all the same.
-            attempt = self._guessing.begin(user, network, self._clock())
+            attempt = self._attempts.begin(user, client)
             accepted = await trio.to_thread.run_sync(
-                _verify_at_constant_cost,
+                verify_at_constant_cost,
                 self._hasher,
                 rehearsed,
                 account,
@@ -332,7 +457,7 @@ class AuthService:
                 limiter=self._hash_threads,
             )
             if accepted:
-                self._guessing.succeeded(attempt, self._clock())
+                self._attempts.succeeded(attempt)
                 self._verified.remember(material.generation, user, password)
         return accepted
 
@@ -350,25 +475,3 @@ class AuthService:
             for user in users - material.accounts.accounts.keys():
                 logger.info("User %s has no account any more, sessions ended", user)
                 self._sessions.close_all_of(user)
-
-
-def _known(material: Material, user: str) -> str:
-    """Return *user* if somebody has that name, else nothing: it may be a password in the wrong field."""
-    return user if user in material.accounts.accounts else ""
-
-
-def _verify_at_constant_cost(
-    hasher: Hasher, rehearsed: Collection[StoredHash], account: StoredHash | None, password: str
-) -> bool:
-    """Verify *password* against *account* in a thread; the work is the same for every user and for nobody.
-
-    For each cost class of the file one hash is computed: the account's own in its class, somebody else's,
-    whose outcome is dropped, in the others.
-    """
-    accepted = False
-    for stand_in in rehearsed:
-        if account is not None and account.cost == stand_in.cost:
-            accepted = hasher.verify(account, password)
-        else:
-            hasher.verify(stand_in, password)
-    return accepted

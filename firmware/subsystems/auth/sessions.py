@@ -23,6 +23,8 @@ TOKEN_BYTES: Final = 32
 # request loses its own least recently used ones, and cannot push out those of other users.
 MAX_SESSIONS: Final = 1024
 MAX_SESSIONS_PER_USER: Final = 512
+# Whoever has a share link may open it again and again, and pushes out only its own sessions.
+MAX_SESSIONS_PER_GRANT: Final = 16
 _ID_BYTES: Final = 8
 
 
@@ -45,6 +47,8 @@ class SessionInfo:
     """Since the login."""
     left_s: float | None = None
     """Until it expires, if nobody holds it; None = never."""
+    grant: str | None = None
+    """The id of the token or share link that it was opened with and ends with; None = the user logged in."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,7 @@ class _Session:
     lifetime_s: int
     opened_at: float
     expires_at: float
+    grant: str | None = None
     holders: int = 0
 
     def expired(self, now: float) -> bool:
@@ -69,22 +74,27 @@ class SessionStore:
         *,
         capacity: int = MAX_SESSIONS,
         capacity_per_user: int = MAX_SESSIONS_PER_USER,
+        capacity_per_grant: int = MAX_SESSIONS_PER_GRANT,
     ) -> None:
         self._clock = clock
         self._capacity = capacity
         self._capacity_per_user = capacity_per_user
+        self._capacity_per_grant = capacity_per_grant
         self._key = secrets.token_bytes(32)
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
         self._opened = 0
         self._crowded_out = 0
 
-    def open(self, user: str, lifetime_s: int) -> str:
-        """Start a session of *lifetime_s* seconds (0 = unlimited) and return its token, 64 hex digits."""
+    def open(self, user: str, lifetime_s: int, grant: str | None = None) -> str:
+        """Start a session of *lifetime_s* seconds (0 = unlimited) and return its token, 64 hex digits.
+
+        *grant* is the id of the token or share link that it is opened with, if it is.
+        """
         self._drop_expired()
-        self._make_room(user)
+        self._make_room(user, grant)
         token = secrets.token_hex(TOKEN_BYTES)
         self._sessions[self._digest(token)] = _Session(
-            secrets.token_hex(_ID_BYTES), user, lifetime_s, self._clock(), self._expiry(lifetime_s)
+            secrets.token_hex(_ID_BYTES), user, lifetime_s, self._clock(), self._expiry(lifetime_s), grant
         )
         self._opened += 1
         return token
@@ -121,10 +131,14 @@ class SessionStore:
 
     def close_all_of(self, user: str) -> int:
         """End every session of *user*, held ones included, and return how many there were."""
-        doomed = [digest for digest, session in self._sessions.items() if session.user == user]
-        for digest in doomed:
+        return self.close_where(lambda session: session.user == user)
+
+    def close_where(self, doomed: Callable[[SessionInfo], bool]) -> int:
+        """End every session that is *doomed*, held ones included, and return how many there were."""
+        ending = [digest for digest, session in self._sessions.items() if doomed(self._info(session))]
+        for digest in ending:
             self._end(digest)
-        return len(doomed)
+        return len(ending)
 
     @contextmanager
     def hold(self, token: str) -> Iterator[None]:
@@ -167,15 +181,20 @@ class SessionStore:
     def _info(self, session: _Session) -> SessionInfo:
         now = self._clock()
         left_s = None if session.expires_at == math.inf else max(0.0, session.expires_at - now)
-        return SessionInfo(session.id, session.user, now - session.opened_at, left_s)
+        return SessionInfo(session.id, session.user, now - session.opened_at, left_s, session.grant)
 
     def _end(self, digest: bytes) -> _Session:
         return self._sessions.pop(digest)
 
-    def _make_room(self, user: str) -> None:
-        own = [digest for digest, session in self._sessions.items() if session.user == user]
-        if len(own) >= self._capacity_per_user:
-            candidates = own
+    def _make_room(self, user: str, grant: str | None) -> None:
+        of_user = [digest for digest, session in self._sessions.items() if session.user == user]
+        of_grants = [digest for digest in of_user if self._sessions[digest].grant is not None]
+        of_grant = [digest for digest in of_grants if self._sessions[digest].grant == grant]
+        if len(of_grant) >= self._capacity_per_grant:
+            candidates = of_grant
+        elif len(of_user) >= self._capacity_per_user:
+            # Somebody's guests leave before they do themselves.
+            candidates = of_grants or of_user
         elif len(self._sessions) >= self._capacity:
             candidates = list(self._sessions)
         else:

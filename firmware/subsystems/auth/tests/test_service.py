@@ -16,6 +16,7 @@ import trio
 from trio.testing import MockClock
 
 from firmware.core.errors import ForbiddenError, SetupError
+from firmware.subsystems.auth.caller import Caller
 from firmware.subsystems.auth.hashing import CostClass, PasswordHasher, Scheme, StoredHash
 from firmware.subsystems.auth.leases import Claim
 from firmware.subsystems.auth.material import AuthOptions
@@ -467,7 +468,9 @@ async def test_what_is_open_ends_with_the_session_it_was_opened_in(
                 if end == "logout":
                     service.logout(claim.token)
                 elif end == "by id":
-                    assert service.end_session(service.sessions_shown_to("admin")[-1].id, by="admin")
+                    assert service.end_session(
+                        service.sessions_shown_to(Caller("admin"))[-1].id, by=Caller("admin")
+                    )
                 await trio.sleep_forever()
         with service.lease(Claim("admin", EVERYTHING, "nobody's")):
             await trio.sleep_forever()
@@ -582,12 +585,12 @@ async def test_sessions_are_shown_to_their_users_and_to_administrators(tmp_path:
     service = appliance.service
     await service.login("admin", "correct horse")
     await service.login("guest", "guest pass")
-    assert [info.user for info in service.sessions_shown_to("admin")] == ["admin", "guest"]
-    assert [info.user for info in service.sessions_shown_to("guest")] == ["guest"]
-    (admins, guests) = (info.id for info in service.sessions_shown_to("admin"))
-    assert not service.end_session(admins, by="guest")
-    assert service.end_session(guests, by="guest")
-    assert service.end_session(admins, by="admin")
+    assert [info.user for info in service.sessions_shown_to(Caller("admin"))] == ["admin", "guest"]
+    assert [info.user for info in service.sessions_shown_to(Caller("guest"))] == ["guest"]
+    (admins, guests) = (info.id for info in service.sessions_shown_to(Caller("admin")))
+    assert not service.end_session(admins, by=Caller("guest"))
+    assert service.end_session(guests, by=Caller("guest"))
+    assert service.end_session(admins, by=Caller("admin"))
 
 
 async def test_setting_the_date_ends_no_session(appliance: Appliance) -> None:
