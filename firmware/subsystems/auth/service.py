@@ -125,8 +125,7 @@ class AuthService:
         while self.enabled:
             await trio.sleep(pause_s)
             material = await self._refresh()
-            if await self.grants.look():
-                self._witness(AuthEvent(AuthEventKind.GRANTS_CHANGED))
+            await self._look_at_grants()
             # Twice, since a file that somebody is just writing is empty for a moment, and that must not log
             # everybody out. What is asked for meanwhile is refused.
             if material.generation == seen:
@@ -255,7 +254,7 @@ class AuthService:
         grant = self.grants.find(kind, secret)
         if grant is None:
             # It may have been made a moment ago, by `farhand token`.
-            await self.grants.look()
+            await self._look_at_grants()
             grant = self.grants.find(kind, secret)
         if grant is not None and self._is_good(grant, material) and user in (None, grant.user):
             self._attempts.accepted()
@@ -266,6 +265,10 @@ class AuthService:
         self._attempts.begin(account, client)
         self._attempts.refused(users, account, client)
         return None
+
+    async def _look_at_grants(self) -> None:
+        if await self.grants.look():
+            self._witness(AuthEvent(AuthEventKind.GRANTS_CHANGED))
 
     def _is_good(self, grant: Grant, material: Material) -> bool:
         return not material.complaints and grant.user in material.accounts.accounts
