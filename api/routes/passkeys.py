@@ -144,6 +144,7 @@ def passkey_routes(passkeys: Passkeys) -> list[Route]:
             None,
             begin,
             summary="begin to make a passkey; the caller shows the password once more",
+            in_person=True,
             body_limit_bytes=BODY_LIMIT_BYTES,
             body=Body(FORM, PasswordForm),
             answers=(Answer(CeremonyOptions),),
@@ -164,6 +165,7 @@ def passkey_routes(passkeys: Passkeys) -> list[Route]:
             finish,
             (NAME,),
             summary="keep the passkey that the browser made",
+            in_person=True,
             body_limit_bytes=RESPONSE_LIMIT_BYTES,
             body=Body("application/json", CeremonyResponse),
             answers=(Answer(MadePasskeyState),),
@@ -177,6 +179,7 @@ def passkey_routes(passkeys: Passkeys) -> list[Route]:
             rename,
             (ID, NAME),
             summary="give one of the caller's passkeys another name",
+            in_person=True,
             errors=(UnknownPasskeyError, NotKeptError),
         ),
         Route(
@@ -187,6 +190,7 @@ def passkey_routes(passkeys: Passkeys) -> list[Route]:
             remove,
             (ID,),
             summary="have one of the caller's passkeys count no more",
+            in_person=True,
             errors=(UnknownPasskeyError, NotKeptError),
         ),
         Route(

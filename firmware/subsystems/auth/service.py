@@ -191,7 +191,7 @@ class AuthService:
         caller = await self.check_login(user, passwd, client=client, purpose=Purpose.LOGIN)
         if caller is None:
             raise ForbiddenError("expected a valid user, password and code, got a wrong one - at login")
-        return self.admit(caller, expire_s, client=client)
+        return self._admit(caller, expire_s, client)
 
     async def open_shared(self, secret: str, *, client: str = LOCAL, instead_of: str = "") -> str | None:
         """Open a session by the secret of a share link and return its token.
@@ -205,10 +205,13 @@ class AuthService:
         present = self.caller_of(instead_of)
         if present is not None and present.grant is None and self.may(guest) <= self.may(present):
             return None
-        return self.admit(guest, client=client)[1]
+        return self._admit(guest, 0, client)[1]
 
-    def admit(self, caller: Caller, expire_s: int = 0, *, client: str = LOCAL) -> tuple[SessionInfo, str]:
-        """Open a session for *caller*, who has proved who that is; return as `open_session`."""
+    def admit(self, user: str, expire_s: int = 0, *, client: str = LOCAL) -> tuple[SessionInfo, str]:
+        """Open a session for *user*, who has proved who that is; return as `open_session`."""
+        return self._admit(Caller(user), expire_s, client)
+
+    def _admit(self, caller: Caller, expire_s: int, client: str) -> tuple[SessionInfo, str]:
         lifetime_s = effective_lifetime_s(expire_s, self._options.expire_s)
         grant = None if caller.grant is None else self.grants.get(caller.grant)
         if grant is not None and (left_s := self.grants.left_s(grant)) is not None:
@@ -413,7 +416,7 @@ class AuthService:
 
     def tell_refused(self, user: str, client: str) -> None:
         """Have a login that failed by other means than a password in the audit trail and the statistics."""
-        self._count(self._files.material, user, client, accepted=False)
+        self._attempts.refused(self._files.material.accounts.accounts, user, client)
 
     def hold(self, token: str) -> AbstractContextManager[None]:
         """Return a context that keeps *token*'s session from expiring, if `extend` is configured.
