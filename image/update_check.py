@@ -2,8 +2,9 @@
 
 It installs a newer version and expects the state to survive; offers bundles that must be refused (of another
 board, forged, signed with an expired key, cut short, older) and expects the reason; installs versions that
-are signed like the real one and sabotaged (one never says how it is, one crashes, one has garbage for a
-root), and expects the machine to return to the version before by itself and to say why afterwards.
+are signed like the real one and sabotaged (one never says how it is, one crashes, one cannot mount its data,
+one has garbage for a root), and expects the machine to return to the version before by itself and to say why
+afterwards.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Sabotaged:
     word: str
     shell: str = ""
     """What spoils its root; nothing if the root is garbage."""
+    mounts_data: bool = True
+    """Whether it comes so far that its log can be kept."""
 
     @property
     def bundle(self) -> str:
@@ -72,7 +75,13 @@ SABOTAGED: Final = (
         "sabotaged to crash",
         "printf '#!/bin/sh\\necho sabotaged to crash >&2\\nexit 1\\n' >usr/bin/farhand",
     ),
-    Sabotaged("93.0.0", "cannot mount rootA"),
+    Sabotaged(
+        "93.0.0",
+        "what failed: data.mount",
+        "sed -i 's/^Type=ext4/Type=iso9660/' etc/systemd/system/data.mount",
+        mounts_data=False,
+    ),
+    Sabotaged("94.0.0", "cannot mount rootA", mounts_data=False),
 )
 
 
@@ -169,7 +178,7 @@ def must_return(machine: Machine, key: Key, sabotaged: Sabotaged) -> None:
             f"expected the doctor to tell of {sabotaged.version}: {sabotaged.word}, got {said!r}"
         )
     note(machine, f"the doctor: {said}")
-    if sabotaged.shell:
+    if sabotaged.mounts_data:
         log = shell(
             machine, key, f"grep -c 'slot A, version {sabotaged.version}' /data/log/journal.txt"
         ).stdout
