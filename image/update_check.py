@@ -186,6 +186,19 @@ def must_return(machine: Machine, key: Key, sabotaged: Sabotaged) -> None:
             raise ImageError(f"expected the log of one start of {sabotaged.version} to be kept, got {log!r}")
 
 
+def must_stay(machine: Machine, key: Key) -> None:
+    """Let the probation of what runs end; expect it to stay where going back would help nobody."""
+    file = "/data/rauc/confirmed"
+    kept = shell(machine, key, f"cat {file}").stdout
+    for confirmed, why in ((kept, "it worked before"), ("", "there is no other version to go back to")):
+        command = f"printf %s '{confirmed}' >{file}; rm -f /run/farhand/confirmed; "
+        command += "systemctl start farhand-probation.service; touch /run/farhand/confirmed; "
+        command += f"printf %s '{kept}' >{file}; journalctl -b -u farhand-probation.service -o cat"
+        if why not in (said := shell(machine, key, command).stdout):
+            raise ImageError(f"expected the version to stay because {why}, got {said!r}")
+    note(machine, "the end of its probation leaves a version that worked, and one that is alone")
+
+
 def updates(machine: Machine, key: Key, password: str) -> None:
     """Install, refuse, return: all without a loss of power."""
     shell(machine, key, f"echo kept >{MARKER}")
@@ -196,6 +209,7 @@ def updates(machine: Machine, key: Key, password: str) -> None:
     check_login(machine, password)
     if said := told(machine, key):
         raise ImageError(f"expected the doctor to have nothing to tell of updates, got {said}")
+    must_stay(machine, key)
     for sabotaged in SABOTAGED:
         must_return(machine, key, sabotaged)
     check_login(machine, password)

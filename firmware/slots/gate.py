@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import http.client
+import os
 import ssl
 import subprocess
 import sys
@@ -129,6 +130,8 @@ def main() -> int:
         _say(f"slot {slot} with version {version} is not confirmed: {text}")
         return 1
     subprocess.run(["/usr/bin/rauc", "status", "mark-good"], check=True)
+    # The boot loader's variables may still be in memory: starts that are cut short must not use up the tries.
+    os.sync()
     CONFIRMED_NOW.touch()
     if not known:
         report = _report(REPORT)
