@@ -150,6 +150,8 @@ async def test_every_route_that_changes_something_is_traced(live: Any) -> None:
     logins = {f"POST {prefix}/redfish/v1/SessionService/Sessions" for prefix in ("", "/api")}
     assert untraced == {
         "POST /api/auth/login",
+        "POST /api/auth/passkeys/login",
+        "POST /api/auth/passkeys/login/finish",
         "POST /api/hid/print/check",
         "PATCH /api/msd/uploads/<id>",
         *logins,
