@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drivers.system.journal import is_journal
-from firmware import audit_command, backup_command, config_command, passwd_command
+from firmware import audit_command, backup_command, config_command, passwd_command, token_command
 from firmware import main as composition
 from firmware.boards.data import board_names
 from firmware.compose.authentication import password_file_of
@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="for programs")
     audit = audit_command.add_parser(commands)
     backups = backup_command.add_parsers(commands)
-    for command in (run, config, doctor, audit, *backups):
+    tokens = token_command.add_parsers(commands)
+    for command in (run, config, doctor, audit, *backups, *tokens):
         command.add_argument(
             "--config", type=Path, metavar="DIR", help=f"configuration directory ({DEFAULT_CONFIG_DIR})"
         )
@@ -121,6 +122,8 @@ def _carry_out(given: list[str]) -> int:
     if options.command in ("backup", "restore", "factory-reset"):
         terminal = backup_command.Terminal(sys.stdin, sys.stdout, sys.stderr, getpass.getpass)
         return backup_command.run(options, config_dir, terminal)
+    if options.command == "token":
+        return token_command.run(options, config_dir, sys.stdout, sys.stderr)
     # The journal has times of its own.
     in_journal = is_journal(STDERR, os.environ)
     logging.basicConfig(

@@ -18,6 +18,7 @@ from firmware.core.errors import SetupError, ValidatorError
 from firmware.core.files import exclusive
 from firmware.core.validators import valid_passwd, valid_user
 from firmware.subsystems.auth.default_password import DEFAULT_PASSWORD, DEFAULT_USER, has_default_password
+from firmware.subsystems.auth.grants import is_token
 from firmware.subsystems.auth.hashing import Hasher, PasswordHasher
 from firmware.subsystems.auth.password_file import PasswordFile, Problem, load, save
 
@@ -190,6 +191,8 @@ class _Command:
         valid_passwd(password, "password")
         if not password:
             raise _Refused("expected a password, got an empty one")
+        if is_token(password):
+            raise _Refused("expected a password, got what begins like an API token (fht_)")
         if (user, password) == (DEFAULT_USER, DEFAULT_PASSWORD):
             raise _Refused(
                 "expected another password than the default one, with which the appliance does not start"

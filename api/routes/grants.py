@@ -28,9 +28,7 @@ from api.routing import (
 )
 from firmware.core.errors import ForbiddenError, OperationError, TooManyAttemptsError, ValidatorError
 from firmware.core.validators import (
-    valid_choice,
     valid_int,
-    valid_list,
     valid_session_id,
     valid_share_label,
     valid_token_name,
@@ -47,21 +45,13 @@ from firmware.subsystems.auth.grants import (
     TooManyGrantsError,
     UnknownGrantError,
 )
-from firmware.subsystems.auth.rights import Capability
+from firmware.subsystems.auth.rights import Capability, valid_capabilities
 from firmware.subsystems.auth.service import AuthService
 
 NEVER: Final = "never"
 SHARE_PATH: Final = "/share/<secret>"
 # A link is passed on in chats and mails: what it allows has an end at the appliance itself.
 SHAREABLE: Final = tuple(capability for capability in Capability if capability is not Capability.ADMIN)
-
-
-def valid_capabilities(raw: object, name: str, *, allowed: Iterable[str]) -> frozenset[Capability]:
-    """Return a list of capabilities, at least one. Raises ValidatorError."""
-    words = valid_list(raw, name, item=partial(valid_choice, allowed=allowed))
-    if not words:
-        raise ValidatorError(f"expected at least one of {', '.join(allowed)}, got none - at {name}")
-    return frozenset(map(Capability, words))
 
 
 def valid_token_expire(raw: object, name: str) -> int | None:
@@ -83,7 +73,7 @@ NAME = Param("name", valid_token_name, description="what the token is for", sche
 LABEL = Param("label", valid_share_label, "", "whom or what the link is for", schema=_LABEL_SCHEMA)
 TOKEN_CAPABILITIES = Param(
     "capabilities",
-    partial(valid_capabilities, allowed=tuple(Capability)),
+    valid_capabilities,
     description="what it allows, at most what its user may do when it is used",
     schema=_capability_list(Capability),
 )

@@ -147,6 +147,11 @@ def test_another_user_may_be_called_by_the_default_password(terminal: Terminal) 
     assert terminal.run("set", "operator", "--stdin", stdin="admin") == 0
 
 
+def test_no_password_begins_like_a_token(terminal: Terminal) -> None:
+    assert terminal.run("set", "operator", "--stdin", stdin="fht_is a bad beginning") == 1
+    assert "like an API token" in terminal.complaints
+
+
 # ----- del and list
 
 

@@ -7,15 +7,16 @@ everything is allowed: that is what a password file of PiKVM's means.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Self
 
 import msgspec
 
 from firmware.core.errors import ValidatorError
-from firmware.core.validators import valid_user
+from firmware.core.validators import valid_choice, valid_list, valid_user
 
 
 class Capability(enum.StrEnum):
@@ -49,6 +50,16 @@ PREDEFINED: Final[Mapping[str, frozenset[Capability]]] = MappingProxyType(
         "nobody": NOTHING,
     }
 )
+
+
+def valid_capabilities(
+    raw: object, name: str = "capabilities", *, allowed: Sequence[str] = tuple(Capability)
+) -> frozenset[Capability]:
+    """Return a list of *allowed* capabilities, at least one. Raises ValidatorError."""
+    words = valid_list(raw, name, item=partial(valid_choice, allowed=allowed))
+    if not words:
+        raise ValidatorError(f"expected at least one of {', '.join(allowed)}, got none - at {name}")
+    return frozenset(map(Capability, words))
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
