@@ -64,7 +64,7 @@ export class Session {
   constructor(options: { href: string; userAgent: string; onLeaveKeyboard: () => void }) {
     this.base = baseOf(options.href);
     this.control = new ControlSocket({
-      url: socketEndpoint(this.base, "api/ws", { stream: 1 }),
+      url: socketEndpoint(this.base, "api/ws", { stream: 1, farhand: 1 }),
       isLoggedIn: () => isLoggedIn(this.base),
       onLoggedOut: () => this.goToLogin(),
       onOpened: () => {

@@ -37,6 +37,7 @@ def stage_restore(state: Path, files: Mapping[str, bytes]) -> None:
     cancel_restore(state)
     new = state / _NEW
     _remove(new)
+    new.mkdir(mode=_DIRECTORY_MODE)
     for name, data in files.items():
         path = new / name
         path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)

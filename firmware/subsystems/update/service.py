@@ -280,7 +280,9 @@ class UpdateService:
             raise UpdateBusyError("expected no installation under way, got one; wait for its end")
         await self._require_ready()
         logger.warning("The machine restarts, as was asked for")
-        await self._restart_machine()
+        with trio.CancelScope(shield=True):
+            # A client that leaves at once wants it no less.
+            await self._restart_machine()
 
     def statistics(self) -> dict[str, int]:
         """Return how many installations ended how since the start."""

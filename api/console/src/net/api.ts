@@ -8,6 +8,9 @@ import { endpoint, type Query } from "./urls";
 /** No call made from here takes more than a second on a working appliance (a shortcut: 0.3 s). */
 const CALL_DEADLINE_MS = 15_000;
 
+/** Making a key from a password takes seconds by design, and more on a small board. */
+const LONG_DEADLINE_MS = 300_000;
+
 /** A failed call. `status` 0 means that no answer came. */
 export class ApiError extends Error {
   readonly status: number;
@@ -105,6 +108,26 @@ export async function callWithForm<T>(
     body: new URLSearchParams(fields),
   });
   return ((await read(() => response.json())) as { result: T }).result;
+}
+
+/** POST a form with a file in it, which takes a while, and return the result. */
+export async function callWithParts<T>(base: URL, path: string, form: FormData): Promise<T> {
+  const response = await fetchChecked(endpoint(base, path), {
+    method: "POST",
+    body: form,
+    signal: AbortSignal.timeout(LONG_DEADLINE_MS),
+  });
+  return ((await read(() => response.json())) as { result: T }).result;
+}
+
+/** POST a form whose answer is a file that takes a while to make. */
+export async function blobOfForm(base: URL, path: string, fields: URLSearchParams): Promise<Blob> {
+  const response = await fetchChecked(endpoint(base, path), {
+    method: "POST",
+    body: fields,
+    signal: AbortSignal.timeout(LONG_DEADLINE_MS),
+  });
+  return read(() => response.blob());
 }
 
 /** POST a text as the body. */

@@ -30,16 +30,22 @@ export function checkLine(line: string): void {
   }
 }
 
-/** POST and follow to the end; throws an `ApiError` if it fails, in the middle too, or when `signal` ends it. */
+/** POST, with a file as the body or none, and follow to the end; throws an `ApiError` if it fails, in the middle too, or when `signal` ends it. */
 export async function postWithProgress(
   base: URL,
   path: string,
   query: Query,
   signal: AbortSignal,
+  body: Blob | null = null,
 ): Promise<void> {
   let answered = 0;
   try {
-    const response = await fetch(endpoint(base, path, query), { method: "POST", cache: "no-store", signal });
+    const response = await fetch(endpoint(base, path, query), {
+      method: "POST",
+      cache: "no-store",
+      signal,
+      body,
+    });
     if (!response.ok || response.body === null) {
       throw await failureOf(response);
     }

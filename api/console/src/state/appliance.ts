@@ -18,6 +18,7 @@ const NAMES = [
   "msd",
   "switch",
   "ocr",
+  "update",
 ] as const satisfies readonly (keyof States)[];
 
 type Signals = { readonly [Name in keyof States]: Signal<States[Name] | null> };

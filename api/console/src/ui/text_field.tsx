@@ -14,7 +14,8 @@ interface TextProps {
 }
 
 interface TextFieldProps extends TextProps {
-  type?: "search" | "text" | "url";
+  /** Of a password, what the browser's keeper of passwords is to think of it. */
+  type?: "search" | "text" | "url" | "new-password" | "current-password";
   required?: boolean;
 }
 
@@ -28,17 +29,18 @@ export function TextField({
   onText,
   ...further
 }: TextFieldProps) {
+  const secret = type.endsWith("password");
   return (
     <Field id={id} label={label} hint={hint} error={error}>
       {(props) => (
         <input
           {...further}
           // One of the three: the types know of each what it goes with, and not of all.
-          type={type as "text"}
+          type={(secret ? "password" : type) as "text"}
           id={props.id}
           data-testid={props.id}
           aria-describedby={props.describedBy}
-          autocomplete="off"
+          autocomplete={secret ? type : "off"}
           spellcheck={false}
           onInput={(event) => onText(event.currentTarget.value)}
         />

@@ -126,6 +126,12 @@ def test_staging_that_is_cut_off_restores_nothing_or_everything(
             break
 
 
+def test_a_backup_of_nothing_leaves_nothing(roots: Roots, everything: Everything) -> None:
+    stage_restore(roots.state, {})
+    assert carry_out_restore(roots)
+    assert everything(roots) == {}
+
+
 def test_a_newer_restore_takes_the_place_of_one_that_waits(roots: Roots, everything: Everything) -> None:
     stage_restore(roots.state, {"config/override.yaml": b"first"})
     stage_restore(roots.state, NEW)

@@ -20,11 +20,12 @@ const PAGES: Readonly<Record<PageName, ComponentType>> = {
   sessions: lazy(() => import("./sessions")),
   account: lazy(() => import("./account")),
   snapshots: lazy(() => import("./snapshots")),
+  maintenance: lazy(() => import("./maintenance")),
   settings: lazy(() => import("./settings")),
 };
 
 /** Pages of which the appliance tells others nothing. */
-const OF_ADMINS: ReadonlySet<PageName> = new Set(["log", "audit"] as const);
+const OF_ADMINS: ReadonlySet<PageName> = new Set(["log", "audit", "maintenance"] as const);
 
 function isPage(name: string): name is PageName {
   return name in PAGES;

@@ -8,6 +8,7 @@ import type { MsdState } from "./msd";
 import type { OcrState } from "./ocr";
 import type { StreamerState } from "./streamer";
 import type { SwitchState } from "./switch";
+import type { UpdateState } from "./update";
 
 export interface States {
   atx: AtxState;
@@ -20,4 +21,5 @@ export interface States {
   msd: MsdState;
   switch: SwitchState;
   ocr: OcrState;
+  update: UpdateState;
 }

@@ -9,6 +9,7 @@ import { gpio } from "./gpio";
 import { keyboard } from "./keyboard";
 import { login } from "./login";
 import { macros } from "./macros";
+import { maintenance } from "./maintenance";
 import { mouse } from "./mouse";
 import { ocr } from "./ocr";
 import { osk } from "./osk";
@@ -31,6 +32,7 @@ export const de: Catalogue = {
   link,
   login,
   macros,
+  maintenance,
   mouse,
   ocr,
   osk,

@@ -9,6 +9,7 @@ export const system: Catalogue["system"] = {
     sessions: "Sitzungen",
     account: "Konto",
     snapshots: "Aufnahmen",
+    maintenance: "Wartung",
     settings: "Einstellungen",
   },
   state: "Funktion",

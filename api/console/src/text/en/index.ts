@@ -8,6 +8,7 @@ import { gpio } from "./gpio";
 import { keyboard } from "./keyboard";
 import { login } from "./login";
 import { macros } from "./macros";
+import { maintenance } from "./maintenance";
 import { mouse } from "./mouse";
 import { ocr } from "./ocr";
 import { osk } from "./osk";
@@ -30,6 +31,7 @@ export const en = {
   link,
   login,
   macros,
+  maintenance,
   mouse,
   ocr,
   osk,

@@ -9,6 +9,7 @@ export const system = {
     sessions: "Sessions",
     account: "Account",
     snapshots: "Snapshots",
+    maintenance: "Maintenance",
     settings: "Settings",
   },
   state: "State",
