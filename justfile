@@ -99,6 +99,7 @@ _test-modules:
     {{ bin }}/python -m tools.api_fuzz
     {{ bin }}/python -m tools.fuzz --seconds 2
     {{ bin }}/python -m tools.crash 6
+    {{ bin }}/python -m tools.soak 2
     {{ bin }}/coverage run -m pytest -q -m browser hil
 
 # The other half: the sanitizers, guests, other people's clients, and the rig's fast selection. A third part at

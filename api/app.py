@@ -42,6 +42,7 @@ from api.redfish.dress import dress
 from api.routing import SAFE_METHODS, Access, Call, Route, client_address, error_envelope, refused_envelope
 from api.server import FrontApp, is_disconnect
 from api.server.body import FrontRequest
+from api.server.exchange import vouch_for
 from api.ws.hub import Hub
 from api.ws.media import MediaSockets
 from api.ws.rights import TO_OPEN
@@ -205,6 +206,7 @@ class Application(FrontApp):
             request.headers, request.cookies.get(TOKEN_COOKIE), session_header=access is Access.REDFISH
         )
         identity = await identify(credentials, self._front.auth, client_address(request.scope))
+        vouch_for(request.scope)
         if changes:
             self._refuse_strangers(credentials, request.headers)
         return identity
@@ -284,6 +286,7 @@ class Application(FrontApp):
     async def _socket_caller(self) -> Identity:
         credentials = presented(websocket.headers, websocket.cookies.get(TOKEN_COOKIE))
         identity = await identify(credentials, self._front.auth, client_address(websocket.scope))
+        vouch_for(websocket.scope)
         self._refuse_strangers(credentials, websocket.headers)
         self._require(TO_OPEN, identity)
         return identity

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs commands side by side, each a line of shell; prints the output of each in one piece, in their order, with the
-# time that it took. Fails if one of them did; the others are run to their end all the same.
+# Runs commands side by side, each a line of shell; prints the output of each in one piece with the time that it
+# took, what failed last. Fails if one of them did; the others are run to their end all the same.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -16,9 +16,9 @@ for command in "$@"; do
     ) &
     pids+=($!)
 done
-failed=0
+failed=()
 for number in "${!pids[@]}"; do
-    wait "${pids[$number]}" || failed=1
-    cat "$folder/$number"
+    if wait "${pids[$number]}"; then cat "$folder/$number"; else failed+=("$number"); fi
 done
-exit "$failed"
+for number in "${failed[@]}"; do cat "$folder/$number"; done
+[ ${#failed[@]} -eq 0 ]

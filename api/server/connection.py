@@ -71,6 +71,8 @@ class Connection:
         self.blocked = False
         """Whether the reader waits for the application to make room: then a silent peer is not to blame."""
         self.times_blocked = 0
+        self.vouched_for = False
+        """Whether somebody showed valid credentials on it."""
 
     # The life of the connection
 
@@ -107,6 +109,10 @@ class Connection:
             except OSError:
                 logger.debug("connection from %s was already closed", self.peer)
             self._transport.socket.close()
+
+    def vouch(self) -> None:
+        """The application says that whoever is at the other end has shown valid credentials."""
+        self.vouched_for = True
 
     async def go_away(self) -> None:
         """The server stops: close if idle, tell a WebSocket, end a stream, let short answers finish."""

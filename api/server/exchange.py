@@ -8,7 +8,7 @@ after a grace in which it may read what had arrived. What the application raises
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import trio
@@ -27,6 +27,16 @@ StreamSend = Callable[[ASGISendEvent | None], Awaitable[None]]
 
 EXTENSION = "farhand.front"
 """Key in `scope["extensions"]` under which the application's side finds the server's limits for it."""
+
+
+def vouch_for(scope: Mapping[str, Any]) -> None:
+    """Tell the server that the client of the request or WebSocket *scope* has shown valid credentials.
+
+    Its connection is then not among those that make room for others.
+    """
+    vouch = ((scope.get("extensions") or {}).get(EXTENSION) or {}).get("vouch")
+    if vouch is not None:
+        vouch()
 
 
 class ClientGoneError(ConnectionResetError):

@@ -100,6 +100,7 @@ class HttpStream(HTTPStream):
             "body_limit": limit,
             "limits": config.limits,
             "counters": self._shared.counters,
+            "vouch": self._port.vouch,
         }
         mailbox = Mailbox[Message](config.limits.body_chunks, config.limits.body_chunks_bytes)
         self.exchange = Exchange(mailbox, {"type": "http.disconnect"}, is_websocket=False)

@@ -10,7 +10,6 @@ import errno
 import ipaddress
 import logging
 import ssl
-from collections import Counter as Tally
 from dataclasses import asdict
 
 import trio
@@ -18,6 +17,7 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio.worker_context import WorkerContext
 
 from api.server.access_log import AccessLog
+from api.server.capacity import Capacity
 from api.server.config import BoundAddresses, PlainHttp, ServerConfig
 from api.server.connection import Connection
 from api.server.exchange import AsgiApp
@@ -42,14 +42,12 @@ class Server:
         self._app = app
         self._config = config
         self._counters = Counters()
-        self._connections: set[Connection] = set()
-        self._per_address = Tally[str]()
+        self._connections = Capacity(config.limits, self._counters)
         self._empty = trio.Event()
         self._stopping = trio.Event() if shutdown is None else shutdown
         self._worker = WorkerContext(None)
         self._hypercorn = _hypercorn_config(config)
         self._access_log = AccessLog(self._hypercorn)
-        self._refusing = False
         self._addresses: BoundAddresses | None = None
 
     @property
@@ -152,34 +150,14 @@ class Server:
                 continue
             failing = False
             address = _counted_address(stream)
-            if self._is_refused(address):
+            if not self._connections.admits(address):
                 stream.socket.close()
                 continue
             connection = Connection(stream, tls, shared)
-            self._counters.accepted += 1
-            self._connections.add(connection)
-            if address is not None:
-                self._per_address[address] += 1
-            connections.start_soon(self._contain, connection, address)
+            self._connections.add(connection, address)
+            connections.start_soon(self._contain, connection)
 
-    def _is_refused(self, address: str | None) -> bool:
-        limits = self._config.limits
-        allowed = limits.connections + (limits.loopback_reserve if address is None else 0)
-        if len(self._connections) >= allowed:
-            self._counters.refused_total += 1
-            reason = f"{allowed} are open"
-        elif address is not None and self._per_address[address] >= limits.connections_per_address:
-            self._counters.refused_per_address += 1
-            reason = f"{address} has {limits.connections_per_address} open"
-        else:
-            self._refusing = False
-            return False
-        # A flood must not become a flood of log lines: the first of a row is worth one.
-        logger.log(logging.DEBUG if self._refusing else logging.WARNING, "connection refused: %s", reason)
-        self._refusing = True
-        return True
-
-    async def _contain(self, connection: Connection, address: str | None) -> None:
+    async def _contain(self, connection: Connection) -> None:
         """Run a connection; no exception but cancellation leaves it."""
         try:
             await connection.run()
@@ -188,11 +166,7 @@ class Server:
             logger.warning("contained %s; the connection from %s was cut", _summary(group), connection.peer)
             logger.debug("the contained error", exc_info=group)
         finally:
-            self._connections.discard(connection)
-            if address is not None:
-                self._per_address[address] -= 1
-                if not self._per_address[address]:
-                    del self._per_address[address]
+            self._connections.remove(connection)
             if not self._connections:
                 self._empty.set()
 

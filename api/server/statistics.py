@@ -12,6 +12,7 @@ class Counters:
     accepted: int = 0
     refused_total: int = 0
     refused_per_address: int = 0
+    displaced: int = 0
     accept_errors: int = 0
     tls_failed: int = 0
     requests: int = 0
@@ -41,6 +42,8 @@ class ServerStatistics:
     """Refused because too many were open in all."""
     refused_per_address: int
     """Refused because too many were open from that address."""
+    displaced: int
+    """Closed to make room, because nobody had shown valid credentials on them."""
     accept_errors: int
     """Times that the kernel could not give a connection."""
     tls_failed: int

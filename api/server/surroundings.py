@@ -66,6 +66,10 @@ class Port(Protocol):
         """Close unless the peer does so before."""
         ...
 
+    def vouch(self) -> None:
+        """Take the peer for somebody who has shown valid credentials."""
+        ...
+
     def abort(self) -> None:
         """Close at once and without a word."""
         ...

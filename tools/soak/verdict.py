@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 type Use = Mapping[str, int]
 """What was in use while nothing was asked of it: counts by their names (`firmware.process`)."""
@@ -23,16 +22,16 @@ LEAST_ROUNDS = 3
 def leaks(rounds: Sequence[Use]) -> list[str]:
     """Return a sentence for all of which the last third of *rounds* has more in use than the first.
 
-    The middle one of each third counts, so that a single round proves nothing. Raises ValueError for fewer
-    than `LEAST_ROUNDS`.
+    The least of each third counts: what lingers for a while is no leak, and what leaks is in every round from
+    then on. Raises ValueError for fewer than `LEAST_ROUNDS`.
     """
     if len(rounds) < LEAST_ROUNDS:
         raise ValueError(f"expected {LEAST_ROUNDS} rounds or more, got {len(rounds)}")
     third = len(rounds) // 3
     found = []
     for name, slack in SLACK.items():
-        first = median(use[name] for use in rounds[:third])
-        last = median(use[name] for use in rounds[-third:])
+        first = min(use[name] for use in rounds[:third])
+        last = min(use[name] for use in rounds[-third:])
         if last - first > slack:
             found.append(
                 f"{name}: {first:g} in the first rounds, {last:g} in the last ones, {slack} more allowed"

@@ -16,6 +16,7 @@ import trustme
 from quart import request, websocket
 
 from api.server import Bind, BoundAddresses, FrontApp, PlainHttp, Server, ServerConfig
+from api.server.exchange import vouch_for
 
 PATIENCE_S = 60.0
 """For what must happen; far above every limit under test, so that a busy machine does not fail a test."""
@@ -48,6 +49,11 @@ def build_app(probe: Probe) -> FrontApp:
     @app.get("/hello")
     async def hello() -> str:
         return "hello"
+
+    @app.get("/member")
+    async def member() -> str:
+        vouch_for(request.scope)
+        return "hello, member"
 
     @app.get("/query")
     async def query() -> str:

@@ -1,4 +1,4 @@
-"""The server as a whole: caps, deadlines, containment, an orderly stop."""
+"""The server as a whole: deadlines, containment, an orderly stop."""
 
 from __future__ import annotations
 
@@ -20,58 +20,6 @@ from api.server import (
     serve,
 )
 from api.server.http1 import Http1Protocol
-
-
-async def test_connections_above_the_cap_are_closed_at_once(
-    start: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    running = await start(limits=Limits(connections=2, loopback_reserve=0))
-    first, second = await running.connect(), await running.connect()
-    assert (await first.get("/hello")).status == 200
-    assert (await second.get("/hello")).status == 200
-    for _ in range(3):
-        refused = await running.connect()
-        assert await refused.is_closed()
-    statistics = running.server.statistics()
-    assert (statistics.refused_total, statistics.open_connections, statistics.accepted) == (3, 2, 2)
-    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
-    await first.stream.aclose()
-    await running.until(lambda: running.server.statistics().open_connections == 1)
-    assert (await running.get("/hello")).status == 200
-
-
-async def test_one_address_may_not_take_all_connections(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Loopback is exempt, so the peers are given other addresses where they are counted.
-    addresses = iter(["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"])
-    monkeypatch.setattr("api.server.service._counted_address", lambda _stream: next(addresses))
-    running = await start(limits=Limits(connections_per_address=2))
-    first, second = await running.connect(), await running.connect()
-    await running.until(lambda: running.server.statistics().open_connections == 2)
-    third = await running.connect()
-    assert await third.is_closed()
-    other = await running.connect()
-    assert (await other.get("/hello")).status == 200
-    assert running.server.statistics().refused_per_address == 1
-    for client in (first, second, other):
-        await client.stream.aclose()
-    await running.until(lambda: running.server.statistics().open_connections == 0)
-    assert running.server._per_address == {}
-
-
-async def test_loopback_gets_in_when_strangers_have_taken_everything(
-    start: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    addresses = iter(["192.0.2.1", "192.0.2.2", "192.0.2.3", None, None])
-    monkeypatch.setattr("api.server.service._counted_address", lambda _stream: next(addresses))
-    running = await start(limits=Limits(connections=2, loopback_reserve=1))
-    for _ in range(2):
-        await running.connect()
-    stranger = await running.connect()
-    assert await stranger.is_closed()
-    watchdog = await running.connect()
-    assert (await watchdog.get("/hello")).status == 200
-    another = await running.connect()
-    assert await another.is_closed()
 
 
 @pytest.mark.parametrize(
