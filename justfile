@@ -100,6 +100,7 @@ _test-modules:
     {{ bin }}/python -m tools.fuzz --seconds 2
     {{ bin }}/python -m tools.crash 6
     {{ bin }}/python -m tools.soak 2
+    {{ bin }}/python -m tools.siege 4
     {{ bin }}/coverage run -m pytest -q -m browser hil
 
 # The other half: the sanitizers, guests, other people's clients, and the rig's fast selection. A third part at
@@ -138,6 +139,11 @@ fuzz *ARGS:
 [group("check")]
 soak *MINUTES: console
     {{ bin }}/python -m tools.soak "$@"
+
+[doc("Attack an appliance in eight ways, each for SECONDS (10); fails if its owner notices more than slowness")]
+[group("check")]
+siege *SECONDS: console
+    {{ bin }}/python -m tools.siege "$@"
 
 [doc("Kill an appliance CYCLES times (500) while it is being changed; fails if anything acknowledged is lost")]
 [group("check")]

@@ -7,14 +7,19 @@ nobody else wants one: a newcomer gets that of a connection on which nobody has 
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter as Tally
 from collections.abc import Iterator
+
+import trio
 
 from api.server.connection import Connection
 from api.server.limits import Limits
 from api.server.statistics import Counters
 
 logger = logging.getLogger(__name__)
+
+BETWEEN_LINES_S = 60.0
 
 
 class Capacity:
@@ -28,7 +33,7 @@ class Capacity:
         self._counters = counters
         self._open: dict[Connection, str | None] = {}
         self._per_address = Tally[str]()
-        self._short = False
+        self._said: dict[str, float] = {}
 
     def __len__(self) -> int:
         """Return how many are open."""
@@ -47,7 +52,6 @@ class Capacity:
             self._say("connection refused: %s has %d open", address, limits.connections_per_address)
             return False
         if len(self._open) < allowed:
-            self._short = False
             return True
         if (stranger := self._dispensable()) is not None:
             self._counters.displaced += 1
@@ -92,6 +96,9 @@ class Capacity:
         return next(connection for connection, address in strangers if address == most)
 
     def _say(self, message: str, *arguments: object) -> None:
-        # A flood must not become a flood of log lines: the first of a row is worth one.
-        logger.log(logging.DEBUG if self._short else logging.WARNING, message, *arguments)
-        self._short = True
+        # A flood must not become a flood of log lines: of each kind one a minute is enough.
+        now = trio.current_time()
+        worth_it = now - self._said.get(message, -math.inf) >= BETWEEN_LINES_S
+        logger.log(logging.WARNING if worth_it else logging.DEBUG, message, *arguments)
+        if worth_it:
+            self._said[message] = now

@@ -222,11 +222,14 @@ def _hypercorn_config(config: ServerConfig) -> HypercornConfig:
 
 
 def _counted_address(stream: trio.SocketStream) -> str | None:
-    """Return what the cap per address counts *stream* under; None if it does not count (loopback, gone)."""
+    """Return what the cap per address counts *stream* under; None if it does not count (ourselves, gone)."""
     try:
-        address = ipaddress.ip_address(stream.socket.getpeername()[0].partition("%")[0])
+        peer, here = stream.socket.getpeername()[0], stream.socket.getsockname()[0]
     except OSError:
         return None  # gone already; the connection will find out
+    if peer == here:
+        return None
+    address = ipaddress.ip_address(peer.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped

@@ -17,6 +17,7 @@ class Counters:
     tls_failed: int = 0
     requests: int = 0
     websockets: int = 0
+    websocket_messages: int = 0
     rejected_requests: int = 0
     contained_errors: int = 0
     application_errors: int = 0
@@ -52,6 +53,8 @@ class ServerStatistics:
     """HTTP requests given to the application."""
     websockets: int
     """WebSocket upgrades given to the application."""
+    websocket_messages: int
+    """Messages of WebSockets given to the application."""
     rejected_requests: int
     """Requests refused before the application saw them (malformed, too long, wrong protocol)."""
     contained_errors: int

@@ -173,6 +173,7 @@ class WebSocketStream(WSStream):
             else:
                 message["bytes"] = b"".join(cast("list[bytes]", parts))
             if self.exchange is not None:
+                self._shared.counters.websocket_messages += 1
                 await self._port.deliver(self.exchange, message, size)
 
     async def _peer_closes(self, event: CloseConnection) -> None:

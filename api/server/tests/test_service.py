@@ -30,6 +30,7 @@ from api.server.http1 import Http1Protocol
         ("::1", None),
         ("::ffff:127.0.0.1", None),
         ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.200", None),  # the appliance itself, which asks whether it is alive
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
@@ -41,6 +42,9 @@ def test_addresses_are_counted_as_what_one_customer_has(peer: str, counted: str 
     class Socket:
         def getpeername(self) -> tuple[str, int]:
             return peer, 1
+
+        def getsockname(self) -> tuple[str, int]:
+            return "192.0.2.200", 443
 
     class Stream:
         socket = Socket()

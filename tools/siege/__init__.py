@@ -1,0 +1,1 @@
+"""Attacks on an appliance, and what its owner notices of them."""
