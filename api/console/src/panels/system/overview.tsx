@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { call } from "../../net/api";
 import { text } from "../../text";
-import { duration } from "../../text/units";
+import { duration, relative } from "../../text/units";
 import { useSession } from "../../ui/context";
 import { Button, Loading, Row, Section } from "../../ui/kit";
 
@@ -73,6 +73,22 @@ function Tasks() {
   );
 }
 
+/** To somebody who is here by a share link: of whom, and until when. */
+function Guest() {
+  const words = text.value.access;
+  const granted = useSession().rights.granted.value;
+  const grant = granted?.grant ?? null;
+  if (granted === null || grant === null) {
+    return null;
+  }
+  return (
+    <p id="guest" role="status">
+      {words.guest(granted.user, grant.name)}
+      {grant.left_s !== null && ` ${words.guestEnds(relative(grant.left_s, document.documentElement.lang))}`}
+    </p>
+  );
+}
+
 export default function OverviewPage() {
   const session = useSession();
   const words = text.value.system;
@@ -89,6 +105,7 @@ export default function OverviewPage() {
   ];
   return (
     <>
+      <Guest />
       <Section title={words.state}>
         <Tasks />
       </Section>

@@ -19,6 +19,7 @@ const PAGES: Readonly<Record<PageName, ComponentType>> = {
   audit: lazy(() => import("./audit")),
   sessions: lazy(() => import("./sessions")),
   account: lazy(() => import("./account")),
+  access: lazy(() => import("./access")),
   snapshots: lazy(() => import("./snapshots")),
   maintenance: lazy(() => import("./maintenance")),
   settings: lazy(() => import("./settings")),
@@ -27,6 +28,9 @@ const PAGES: Readonly<Record<PageName, ComponentType>> = {
 /** Pages of which the appliance tells others nothing. */
 const OF_ADMINS: ReadonlySet<PageName> = new Set(["log", "audit", "maintenance"] as const);
 
+/** Pages that are for users themselves, and not for those who are here by a share link of theirs. */
+const IN_PERSON: ReadonlySet<PageName> = new Set(["account", "access"] as const);
+
 function isPage(name: string): name is PageName {
   return name in PAGES;
 }
@@ -34,7 +38,8 @@ function isPage(name: string): name is PageName {
 export default function SystemPanel() {
   const words = text.value.system.pages;
   const { rights } = useSession();
-  const isOffered = (name: PageName): boolean => !OF_ADMINS.has(name) || rights.may("admin");
+  const isOffered = (name: PageName): boolean =>
+    (!OF_ADMINS.has(name) || rights.may("admin")) && (!IN_PERSON.has(name) || rights.inPerson);
   const asked = route.value.page;
   const page = isPage(asked) && isOffered(asked) ? asked : "overview";
   const Page = PAGES[page];

@@ -1,6 +1,7 @@
 /** Alles, was die Konsole sagt, auf Deutsch. */
 
 import type { Catalogue } from "../en";
+import { access } from "./access";
 import { account } from "./account";
 import { common, language } from "./common";
 import { error, link } from "./connection";
@@ -22,6 +23,7 @@ import { system } from "./system";
 import { video } from "./video";
 
 export const de: Catalogue = {
+  access,
   account,
   common,
   drives,

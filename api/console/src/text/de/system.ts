@@ -8,6 +8,7 @@ export const system: Catalogue["system"] = {
     audit: "Nachweis",
     sessions: "Sitzungen",
     account: "Konto",
+    access: "Zugang",
     snapshots: "Aufnahmen",
     maintenance: "Wartung",
     settings: "Einstellungen",

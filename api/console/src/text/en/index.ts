@@ -1,5 +1,6 @@
 /** Everything the console says, in English. Another language is another value of `Catalogue`. */
 
+import { access } from "./access";
 import { account } from "./account";
 import { common, language } from "./common";
 import { error, link } from "./connection";
@@ -21,6 +22,7 @@ import { system } from "./system";
 import { video } from "./video";
 
 export const en = {
+  access,
   account,
   common,
   drives,

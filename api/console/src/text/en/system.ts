@@ -8,6 +8,7 @@ export const system = {
     audit: "Audit trail",
     sessions: "Sessions",
     account: "Account",
+    access: "Access",
     snapshots: "Snapshots",
     maintenance: "Maintenance",
     settings: "Settings",
