@@ -27,7 +27,7 @@ from firmware.subsystems.backup.errors import (
 from firmware.subsystems.backup.sealed import SEALED_MAX_BYTES, valid_backup_password
 from firmware.subsystems.backup.service import BackupService
 
-FORM_BYTES = 8192
+FORM_BYTES = 16 << 10
 """For the other fields of a form."""
 CONFIRM_MAX_CHARS = 255
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 import trio
 import trustme
+
+from firmware.subsystems.update.staging import Staging
 
 SLOTS = "farhand: {emulated: {slots: true}}"
 GOOD = b"farhand-emulated 9.0.0\n" + bytes(200_000)
@@ -93,6 +96,19 @@ async def test_room_is_checked_before_anything_comes(
     live_with: LiveWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("firmware.subsystems.update.staging.RESERVE_BYTES", 1 << 60)
+    async with live_with(SLOTS) as live:
+        answer = await live.http.post("/api/update/install", content=GOOD)
+        await live.refused(answer, 400, "UpdateNoSpaceError")
+        assert staged(tmp_path) == []
+
+
+async def test_a_disk_that_fills_meanwhile_is_told(
+    live_with: LiveWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_staging: Staging, _piece: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Staging, "write", full)
     async with live_with(SLOTS) as live:
         answer = await live.http.post("/api/update/install", content=GOOD)
         await live.refused(answer, 400, "UpdateNoSpaceError")

@@ -21,8 +21,11 @@ def main() -> int:
     parser.add_argument("--boot", type=Path, metavar="DIR", required=True, help="the boot partition")
     parser.add_argument("--config", type=Path, metavar="DIR", required=True, help="configuration directory")
     parser.add_argument("--state", type=Path, metavar="DIR", required=True, help="state directory")
+    parser.add_argument("--log", type=Path, metavar="DIR", help="where the journal is kept")
     options = parser.parse_args()
-    preparation = Preparation(Places(boot=options.boot, config=options.config, state=options.state))
+    preparation = Preparation(
+        Places(boot=options.boot, config=options.config, state=options.state, log=options.log)
+    )
     try:
         preparation.carry_out()
     except (OSError, SetupError) as exc:

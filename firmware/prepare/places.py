@@ -26,6 +26,8 @@ class Places:
     """The boot partition: a FAT that a person writes to from another machine."""
     config: Path
     state: Path
+    log: Path | None = None
+    """Where the journal is kept, which a factory reset forgets as well."""
     root: Path = Path("/")
     """Below it lie /run and /var."""
     set_host_name: Callable[[str], None] = socket.sethostname

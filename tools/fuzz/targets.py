@@ -6,6 +6,7 @@ mean the same as at once, that what was written is read again, that an error is 
 
 from __future__ import annotations
 
+import gzip
 import struct
 import tempfile
 from collections.abc import Callable, Sequence
@@ -47,6 +48,8 @@ from firmware.core.config.errors import ConfigurationError
 from firmware.core.errors import OperationError, ValidatorError
 from firmware.settings.loading import load
 from firmware.subsystems.auth.password_file import PasswordFile
+from firmware.subsystems.backup.archive import Backup, Manifest, pack, unpack
+from firmware.subsystems.backup.errors import BackupDamagedError, BackupNewerError
 
 MAX_PICTURE_SIDE_PX = 64
 """A server may announce a picture of any size up to this, so that the fuzzer does not run out of memory."""
@@ -199,6 +202,14 @@ def _password_file(data: bytes) -> None:
     assert PasswordFile.parse(parsed.render()).accounts.keys() == parsed.accounts.keys()
 
 
+def _backup(data: bytes) -> None:
+    # As it comes, and behind the checksum that keeps most of what is changed at random out.
+    for archive in (data, gzip.compress(data)):
+        with suppress(BackupDamagedError, BackupNewerError):
+            opened = unpack(archive)
+            assert unpack(pack(opened)) == opened
+
+
 def _volume(data: bytes) -> None:
     def read_at(offset: int, length: int) -> bytes:
         return data[offset : offset + length]
@@ -249,6 +260,11 @@ def _rfb_session() -> bytes:
 
 def _iso_image() -> bytes:
     return bytes(16 * 2048) + b"\1CD001\1".ljust(2048, b"\0") + b"\xffCD001\1".ljust(2048, b"\0")
+
+
+def _backup_archive() -> bytes:
+    manifest = Manifest(format=1, version="1", host_name="x", made_at="")
+    return pack(Backup(manifest, {"config/a": b"b"}))
 
 
 def targets() -> dict[str, Target]:
@@ -318,6 +334,7 @@ def targets() -> dict[str, Target]:
         "password-file": Target(
             _password_file, [b"admin:$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA\n# none\n"]
         ),
+        "backup": Target(_backup, [_backup_archive(), gzip.decompress(_backup_archive())]),
         "volume": Target(_volume, [_iso_image(), b"\xeb\x3c\x90MSDOS5.0".ljust(510, b"\0") + b"\x55\xaa"]),
         "console-font": Target(_font, [b"\x36\x04\0\x08" + bytes(2048)]),
         "tools": Target(

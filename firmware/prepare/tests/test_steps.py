@@ -35,6 +35,7 @@ class Card:
         self.boot.mkdir()
         self.config = directory / "config"
         self.state = directory / "state"
+        self.log = directory / "log"
         self.root = directory / "root"
         self.names: list[str] = []
         self.shown = ""
@@ -46,7 +47,7 @@ class Card:
             self.shown += text
 
         Preparation(
-            Places(self.boot, self.config, self.state, self.root, self.names.append, show)
+            Places(self.boot, self.config, self.state, self.log, self.root, self.names.append, show)
         ).carry_out()
         return (self.boot / "farhand-status.txt").read_text()
 
@@ -191,11 +192,14 @@ def test_a_file_on_the_card_resets_once_and_makes_a_new_password(
     image = card.state / "images" / "os.iso"
     image.parent.mkdir()
     image.write_bytes(b"image")
+    card.log.mkdir()
+    (card.log / "journal").write_text("who did what")
     (card.boot / name).write_text(words)
     assert "Factory reset" in card.start()
     assert not (card.boot / name).exists()
     assert not (card.config / "override.yaml").exists()
     assert image.exists() is images_stay
+    assert list(card.log.iterdir()) == []
     after = (card.boot / "farhand-password.txt").read_text()
     assert after != before
     password = after.split("password ")[1].split()[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -135,15 +135,16 @@ def pending_reset(state: Path) -> ResetRequest | None:
         return ResetRequest()
 
 
-def carry_out_reset(roots: Roots) -> ResetRequest | None:
-    """Forget everything, if that waits; return what was asked for.
+def carry_out_reset(roots: Roots, also: Sequence[Path] = ()) -> ResetRequest | None:
+    """Forget everything, if that waits, and what is in the directories *also*; return what was asked for.
 
     Raises OSError, and then the next start goes on. The request is removed last.
     """
     request = pending_reset(roots.state)
     if request is None:
         return None
-    _empty(roots.config, kept=frozenset())
+    for directory in (roots.config, *also):
+        _empty(directory, kept=frozenset())
     kept = {RESET, *(() if request.images else (IMAGES,))}
     _empty(roots.state, kept=frozenset(kept))
     cancel_reset(roots.state)
@@ -151,7 +152,9 @@ def carry_out_reset(roots: Roots) -> ResetRequest | None:
 
 
 def _empty(directory: Path, *, kept: frozenset[str]) -> None:
-    for entry in directory.iterdir() if directory.is_dir() else ():
+    if not directory.is_dir():
+        return
+    for entry in directory.iterdir():
         if entry.name not in kept:
             _remove(entry)
     _sync(directory)
