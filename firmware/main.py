@@ -271,7 +271,7 @@ async def compose(
     )
     routes: list[Route] = [
         *auth_routes(auth, allow_redirects=kvmd.auth.allow_redirects),
-        *await make_login_routes(auth, state_dir),
+        *await make_login_routes(auth, settings.farhand.oidc, state_dir),
         *grant_routes(auth),
         *audit_routes(audit),
         *info_routes(info),

@@ -113,6 +113,7 @@ async def test_logout_without_a_cookie_is_a_bad_request(live: Any) -> None:
 async def test_every_route_asks_for_credentials_unless_it_says_public(live: Any) -> None:
     public = {"/api/auth/login", "/healthz", "/login", "/api/docs.css"}
     public |= {"/api/auth/passkeys/login", "/api/auth/passkeys/login/finish"}
+    public |= {"/api/auth/oidc", "/api/auth/oidc/login", "/api/auth/oidc/callback"}
     # Of Redfish: what a client reads before it can log in, and the login.
     public |= {f"{prefix}/redfish{path}" for prefix in ("", "/api") for path in REDFISH_PUBLIC}
     logins = {path for path in public if path.endswith("/Sessions")}

@@ -36,6 +36,7 @@ from firmware.settings.networks import Networks, WebOrigins
 from firmware.settings.otg import OtgConfig
 from firmware.subsystems.atx.config import AtxConfig
 from firmware.subsystems.auth.config import AuthConfig
+from firmware.subsystems.auth.oidc_config import OidcConfig
 from firmware.subsystems.boot.config import BootConfig
 from firmware.subsystems.gpio.config import GpioConfig
 from firmware.subsystems.hid.config import HidConfig
@@ -329,6 +330,7 @@ class FarhandConfig(Section, frozen=True):
     video: VideoConfig = VideoConfig()
     watchdog: WatchdogConfig = WatchdogConfig()
     boot: BootConfig = BootConfig()
+    oidc: OidcConfig = OidcConfig()
     emulated: EmulatedConfig = EmulatedConfig()
     state: AbsolutePath = Path("/var/lib/farhand")
     images: OptionalPath = None

@@ -8,6 +8,7 @@ and 2.4; the exact lists of what is accepted and refused are vectors.json `valid
 from firmware.core.validators.auth import (
     valid_auth_token,
     valid_login_redirect,
+    valid_oidc_text,
     valid_passkey_id,
     valid_passkey_name,
     valid_passwd,
@@ -99,6 +100,7 @@ __all__ = [
     "valid_mac",
     "valid_mouse_button",
     "valid_mouse_output",
+    "valid_oidc_text",
     "valid_otg_ethernet",
     "valid_passkey_id",
     "valid_passkey_name",

@@ -18,6 +18,8 @@ SESSION_ID_MAX_CHARS: Final = 32
 PASSKEY_ID_MAX_CHARS: Final = 1364
 """1023 bytes in base64url (WebAuthn Level 3, section 4)."""
 PASSKEY_NAME_MAX_CHARS: Final = 64
+OIDC_TEXT_MAX_CHARS: Final = 4096
+"""Codes of some providers are tokens in themselves."""
 LABEL_MAX_CHARS: Final = 64
 
 _TOKEN_RAW_MAX_CHARS: Final = 128
@@ -81,6 +83,14 @@ def valid_passkey_name(raw: object, name: str = "name") -> str:
     if not text or not text.isprintable():
         fail(expected, raw, name)
     return text
+
+
+def valid_oidc_text(raw: object, name: str = "state") -> str:
+    """Return what a provider of logins hands back in an address: printable ASCII, possibly empty."""
+    expected = f"at most {OIDC_TEXT_MAX_CHARS} printable ASCII characters"
+    if not isinstance(raw, str) or len(raw) > OIDC_TEXT_MAX_CHARS or _PASSWD.fullmatch(raw) is None:
+        fail_secret(expected, raw, name)
+    return raw
 
 
 def valid_session_expire(raw: object, name: str = "expire") -> int:

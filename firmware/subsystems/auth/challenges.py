@@ -38,6 +38,12 @@ class Challenges:
             return False
         return self._until(challenge) > now_s and challenge not in self._used
 
+    def derive(self, challenge: bytes, label: str) -> bytes:
+        """Return a secret that belongs to *challenge*, a different one for each *label*."""
+        return hashlib.blake2b(
+            challenge + label.encode(), key=self._key, digest_size=32, person=b"derived"
+        ).digest()
+
     def use_up(self, challenge: bytes, now_s: int) -> None:
         """Have a good *challenge* be good no more."""
         self._used[challenge] = self._until(challenge)

@@ -7,7 +7,7 @@ everything is allowed: that is what a password file of PiKVM's means.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -77,6 +77,7 @@ class Rights:
 
     named: Mapping[str, frozenset[Capability]] = field(default_factory=dict)
     others: frozenset[Capability] = EVERYTHING
+    roles: Mapping[str, frozenset[Capability]] = PREDEFINED
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -98,11 +99,15 @@ class Rights:
         for user in file.users:
             _require_user(user)
         named = {user: _granted(grant, roles, f"users.{user}") for user, grant in file.users.items()}
-        return cls(MappingProxyType(named), _granted(file.others, roles, "others"))
+        return cls(MappingProxyType(named), _granted(file.others, roles, "others"), roles)
 
     def of(self, user: str) -> frozenset[Capability]:
         """Return what *user* may do."""
         return self.named.get(user, self.others)
+
+    def of_roles(self, roles: Iterable[str]) -> frozenset[Capability]:
+        """Return what somebody may do who has all of *roles*; a role that there is not gives nothing."""
+        return NOTHING.union(*(self.roles.get(role, NOTHING) for role in roles))
 
 
 def _require_user(user: str) -> None:

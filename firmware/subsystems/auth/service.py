@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -19,6 +19,7 @@ from firmware.core.errors import ForbiddenError, SetupError
 from firmware.subsystems.auth.attempts import Attempts
 from firmware.subsystems.auth.caller import Caller
 from firmware.subsystems.auth.events import AuthEvent, AuthEventKind, Witness, nobody_listens
+from firmware.subsystems.auth.external import ExternalUsers
 from firmware.subsystems.auth.grant_keeper import GrantKeeper
 from firmware.subsystems.auth.grants import Grant, GrantKind, UnknownGrantError, is_token
 from firmware.subsystems.auth.hashing import (
@@ -79,6 +80,7 @@ class AuthService:
         self._clock = clock
         self.factors = SecondFactors(options.factors_file, wall_clock=wall_clock)
         self.grants = GrantKeeper(options.grants_file, wall_clock)
+        self._external = ExternalUsers()
         self._attempts = Attempts(witness, clock)
         self._sessions = SessionStore(clock)
         self._verified = VerifiedCache(clock)
@@ -145,6 +147,8 @@ class AuthService:
         if not self.enabled:
             return EVERYTHING
         material = self._files.material
+        if (roles := self._external.roles_of(user)) is not None:
+            return NOTHING if material.rights is None else material.rights.of_roles(roles)
         if material.rights is None or (material.members_known and user not in material.accounts.accounts):
             return NOTHING
         return material.rights.of(user)
@@ -210,6 +214,18 @@ class AuthService:
     def admit(self, user: str, expire_s: int = 0, *, client: str = LOCAL) -> tuple[SessionInfo, str]:
         """Open a session for *user*, who has proved who that is; return as `open_session`."""
         return self._admit(Caller(user), expire_s, client)
+
+    def admit_external(
+        self, name: str, subject: str, roles: Iterable[str], expire_s: int, *, client: str
+    ) -> str:
+        """Open a session for somebody for whom a provider vouches, and return its token.
+
+        It lasts *expire_s* seconds at most. What *roles* allow counts at once for all that the same user has
+        open. Raises NameTakenError.
+        """
+        user = self._external.admit(name, subject, roles)
+        self._leases.reconsider()
+        return self.admit(user, expire_s, client=client)[1]
 
     def _admit(self, caller: Caller, expire_s: int, client: str) -> tuple[SessionInfo, str]:
         lifetime_s = effective_lifetime_s(expire_s, self._options.expire_s)
@@ -478,6 +494,7 @@ class AuthService:
         """End the sessions of users who were removed, so that no later user of that name has them."""
         if material.members_known:
             users = {info.user for info in self._sessions.infos()}
-            for user in users - material.accounts.accounts.keys():
+            self._external.keep(users)
+            for user in users - material.accounts.accounts.keys() - self._external.users():
                 logger.info("User %s has no account any more, sessions ended", user)
                 self._sessions.close_all_of(user)

@@ -2,9 +2,10 @@
 
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, isLoggedIn, login } from "../net/api";
+import { ApiError, call, isLoggedIn, login } from "../net/api";
 import { passwdField } from "../net/credentials";
 import { canUsePasskeys, logInByPasskey, PasskeyDeclined } from "../net/passkeys";
+import { endpoint } from "../net/urls";
 import { text } from "../text";
 import { loginFailure } from "../text/failures";
 import { Mark } from "./icons";
@@ -27,6 +28,7 @@ export function LoginPage({ base, target, ended }: LoginProps) {
   const words = text.value.login;
   const [failure, setFailure] = useState("");
   const [working, setWorking] = useState(false);
+  const [provider, setProvider] = useState("");
   const password = useRef<HTMLInputElement>(null);
 
   useSignalEffect(() => {
@@ -43,6 +45,13 @@ export function LoginPage({ base, target, ended }: LoginProps) {
       () => setFailure(text.value.error.network),
     );
   }, [base, target]);
+
+  useEffect(() => {
+    call<{ enabled: boolean; name: string }>("GET", base, "api/auth/oidc").then(
+      (oidc) => setProvider(oidc.enabled ? oidc.name : ""),
+      () => setProvider(""), // the password goes on working
+    );
+  }, [base]);
 
   const submit = async (form: HTMLFormElement): Promise<void> => {
     const user = fieldOf(form, "user").trim();
@@ -169,6 +178,16 @@ export function LoginPage({ base, target, ended }: LoginProps) {
           >
             {words.byPasskey}
           </button>
+        )}
+        {provider !== "" && (
+          <a
+            id="login-provider"
+            data-testid="login-provider"
+            class="tool login-elsewhere"
+            href={endpoint(base, "api/auth/oidc/login")}
+          >
+            {words.byProvider(provider)}
+          </a>
         )}
         <LanguageChoice />
       </form>

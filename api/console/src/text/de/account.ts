@@ -1,6 +1,8 @@
 import type { Catalogue } from "../en";
 
 export const account: Catalogue["account"] = {
+  elsewhere:
+    "Sie haben sich über einen Anbieter angemeldet, der nach Passwort und zweitem Faktor fragt. Hier ist nichts einzustellen.",
   proofHint: "Noch einmal, damit niemand sonst, der hier sitzt, das ändern kann.",
   factor: "Zweiter Faktor",
   factorOff: "Sie haben keinen eigenen.",

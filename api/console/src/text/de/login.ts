@@ -9,6 +9,7 @@ export const login: Catalogue["login"] = {
   codeHint: "Sechs Ziffern oder ein Wiederherstellungscode, nur bei Anmeldung mit zweitem Faktor",
   submit: "Anmelden",
   working: "Anmeldung läuft…",
+  byProvider: (name) => `Über „${name}“ anmelden`,
   byPasskey: "Mit einem Passkey anmelden",
   userMissing: "Geben Sie Ihren Benutzernamen ein.",
   codeMalformed:

@@ -1,6 +1,8 @@
 /** The user's own account: second factor, passkeys. */
 
 export const account = {
+  elsewhere:
+    "You have logged in through a provider, which asks for your password and second factor. There is nothing to set here.",
   proofHint: "Once more, so that nobody else who sits here can change this.",
   factor: "Second factor",
   factorOff: "You have none of your own.",

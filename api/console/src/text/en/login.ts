@@ -9,6 +9,7 @@ export const login = {
   codeHint: "Six digits or a recovery code, only if two-factor login is on",
   submit: "Log in",
   working: "Logging in…",
+  byProvider: (name: string) => `Log in through “${name}”`,
   byPasskey: "Log in with a passkey",
   userMissing: "Enter your user name.",
   codeMalformed:
