@@ -192,8 +192,8 @@ def must_stay(machine: Machine, key: Key) -> None:
     kept = shell(machine, key, f"cat {file}").stdout
     for confirmed, why in ((kept, "it worked before"), ("", "there is no other version to go back to")):
         command = f"printf %s '{confirmed}' >{file}; rm -f /run/farhand/confirmed; "
-        command += "systemctl start farhand-probation.service; touch /run/farhand/confirmed; "
-        command += f"printf %s '{kept}' >{file}; journalctl -b -u farhand-probation.service -o cat"
+        command += "systemctl start farhand-probation@timer.service; touch /run/farhand/confirmed; "
+        command += f"printf %s '{kept}' >{file}; journalctl -b -u farhand-probation@timer.service -o cat"
         if why not in (said := shell(machine, key, command).stdout):
             raise ImageError(f"expected the version to stay because {why}, got {said!r}")
     note(machine, "the end of its probation leaves a version that worked, and one that is alone")

@@ -35,7 +35,7 @@ REPORT: Final = Path("/run/farhand-service/self-report.json")
 REFUSAL: Final = Path("/run/farhand/refusal")
 CONFIRMED_NOW: Final = Path("/run/farhand/confirmed")
 CONFIRMED: Final = Path("/data/rauc/confirmed")
-"""The slot and the version that were confirmed last."""
+"""A line for each slot: the version that was confirmed in it last."""
 CONFIRMED_REPORT: Final = Path("/data/rauc/confirmed-report.json")
 """What that version said of itself."""
 NO_ANSWER: Final = "HTTPS does not answer"
@@ -68,6 +68,12 @@ def refusals(
     if state is not None and state.condition is Condition.BROKEN:
         found.append(f"{STATE}: {state.text}")
     return found
+
+
+def confirmed_lines(lines: list[str], slot: str, version: str) -> str:
+    """Return what `CONFIRMED` says once *version* is confirmed in *slot*; before it had *lines*."""
+    others = [line for line in lines if line and not line.startswith(f"{slot} ")]
+    return "".join(f"{line}\n" for line in sorted([*others, f"{slot} {version}"]))
 
 
 def _report(path: Path) -> SelfReport | None:
@@ -121,8 +127,9 @@ def main() -> int:
     """Wait for health, then confirm."""
     slot = Path("/proc/cmdline").read_text().partition("rauc.slot=")[2][:1]
     version = _version()
-    mark = f"{slot} {version}\n"
-    known = (observe(CONFIRMED).data or b"") == mark.encode()
+    lines = (observe(CONFIRMED).data or b"").decode("utf-8", "replace").splitlines()
+    mark = f"{slot} {version}"
+    known = mark in lines
     why = _wait_for_health(known=known)
     if why:
         text = f"not healthy within {DEADLINE_S} s: {'; '.join(why)}"
@@ -136,7 +143,7 @@ def main() -> int:
     if not known:
         report = _report(REPORT)
         replace(CONFIRMED_REPORT, msgspec.json.encode(report))
-        replace(CONFIRMED, mark.encode())
+        replace(CONFIRMED, confirmed_lines(lines, slot, version).encode())
     _note_setback(slot, new=not known)
     _say(f"slot {slot} with version {version} is confirmed")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from firmware.slots.gate import NO_ANSWER, refusals
+from firmware.slots.gate import NO_ANSWER, confirmed_lines, refusals
 from firmware.slots.report import CAPTURE, GADGET, STATE, Condition, Part, SelfReport, decode, objections
 
 
@@ -75,3 +75,11 @@ def test_a_version_that_worked_before_is_not_refused_for_its_hardware() -> None:
 def test_state_that_cannot_be_kept_refuses_a_version_that_worked_before() -> None:
     broken = report(state=Part(Condition.BROKEN, "read-only"))
     assert refusals(broken, None, answers=True, known=True) == ["state: read-only"]
+
+
+def test_a_confirmation_replaces_that_of_its_own_slot_alone() -> None:
+    first = confirmed_lines([], "A", "1")
+    assert first == "A 1\n"
+    both = confirmed_lines(first.splitlines(), "B", "2")
+    assert both == "A 1\nB 2\n"
+    assert confirmed_lines(both.splitlines(), "A", "3") == "A 3\nB 2\n"
