@@ -173,6 +173,9 @@ def grant_routes(auth: AuthService) -> list[Route]:
     ) -> tuple[str, GrantState]:
         if not auth.enabled:
             raise GrantsUnavailableError("expected users who log in, got authentication switched off")
+        if call.user not in await auth.users():
+            # Nothing would tell when somebody is gone for whom others vouch.
+            raise ForbiddenError(f"expected a user with a password of this appliance, got {call.user}")
         if beyond := wanted - auth.may(call.caller):
             raise ForbiddenError(
                 f"expected at most what {call.user} may do, got {', '.join(sorted(beyond))} - at capabilities"

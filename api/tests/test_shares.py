@@ -133,6 +133,17 @@ async def test_no_link_for_ever_for_administrators_or_beyond_ones_rights(
         assert (await site.live.result_of(await client.get("/api/auth/shares"))) == {"shares": []}
 
 
+async def test_whom_only_others_vouch_for_has_no_links(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def users() -> list[str]:
+        return ["viewer"]
+
+    monkeypatch.setattr(site.live.appliance.auth, "users", users)
+    async with site.user() as client:
+        answer = await client.post("/api/auth/shares")
+        await site.live.refused(answer, 403, "ForbiddenError")
+        assert "a user with a password of this appliance" in answer.text
+
+
 @pytest.mark.parametrize("end", ["revoked", "expired"])
 async def test_its_end_ends_sockets_and_streams(
     site: Site, end: str, monkeypatch: pytest.MonkeyPatch

@@ -1,8 +1,8 @@
 """Kills an appliance on the emulated board again and again while it is being changed, and looks what is left.
 
-Uploads, EDIDs of the KVM switch, names of its ports and the capture's EDID are changed at the same time until
-the kill. After the next start everything acknowledged has to be there as it was, and what was cut off has to
-be as before, as asked for, or known to be incomplete.
+Uploads, EDIDs of the KVM switch, names of its ports, the capture's EDID and API tokens are changed at the
+same time until the kill. After the next start everything acknowledged has to be there as it was, and what was
+cut off has to be as before, as asked for, or known to be incomplete.
 """
 
 from __future__ import annotations

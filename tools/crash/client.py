@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import httpx
 import trio
@@ -51,7 +52,7 @@ class Client:
     async def run(self) -> None:
         """Change things until the appliance is gone."""
         async with trio.open_nursery() as nursery:
-            for act in (self._image, self._switch_edid, self._port_name, self._screen):
+            for act in (self._image, self._switch_edid, self._port_name, self._screen, self._token):
                 nursery.start_soon(self._until_it_is_gone, act)
 
     async def _until_it_is_gone(self, act: Callable[[], Awaitable[None]]) -> None:
@@ -111,6 +112,20 @@ class Client:
         await self._change(("screen", ""), (serial,), "/api/streamer/edid", data=data)
         await trio.sleep(self._rng.uniform(0, 0.2))
 
+    async def _token(self) -> None:
+        key = ("token", f"program {self._rng.randrange(6)}")
+        token_id = {token["name"]: token["id"] for token in await self._tokens()}.get(key[1])
+        if token_id is not None:
+            await self._change(key, (None,), "/api/auth/tokens/revoke", id=token_id)
+        else:
+            may = self._rng.choice(("view", "gpio,view", "power"))
+            await self._change(key, (may,), "/api/auth/tokens", name=key[1], capabilities=may, expire="never")
+        await trio.sleep(self._rng.uniform(0, 0.2))
+
+    async def _tokens(self) -> list[dict[str, Any]]:
+        answer = (await self._http.get("/api/auth/tokens")).raise_for_status()
+        return list(answer.json()["result"]["tokens"])
+
     async def _state(self, path: str) -> Mapping[str, Mapping[str, dict[str, dict[str, str]]]]:
         answer = (await self._http.get(path)).raise_for_status()
         result: Mapping[str, Mapping[str, dict[str, dict[str, str]]]] = answer.json()["result"]
@@ -140,5 +155,6 @@ class Client:
                 ("port", str(number)): switch["model"]["ports"][number]["name"] or None
                 for number in range(PORTS)
             },
+            **{("token", token["name"]): ",".join(token["capabilities"]) for token in await self._tokens()},
             ("screen", ""): serial_of(screen["data"]) if screen["source"] == "api" else None,
         }

@@ -65,9 +65,8 @@ class GrantKeeper:
             except ValueError as exc:
                 logger.warning("No token or share link is good: %s - at %s", exc, self._path)
                 book = GrantBook()
-            changed = not first and book.dump() != self._book.dump()
-            self._book = book
-        return changed
+            before, self._book = self._book, book
+        return not first and _tell_changes(before, book, self._wall_clock())
 
     def find(self, kind: GrantKind, secret: str) -> Grant | None:
         """Return the live grant of *secret*, None if there is none."""
@@ -169,3 +168,15 @@ class GrantKeeper:
                     raise GrantsUnavailableError(str(exc)) from None
                 else:
                     return
+
+
+def _tell_changes(before: GrantBook, after: GrantBook, now: float) -> bool:
+    """Have the log say what somebody else changed, and return whether there was anything."""
+    changes = [
+        ("is revoked", [grant for grant in before.live(now) if after.get(grant.id, now) != grant]),
+        ("is made", [grant for grant in after.live(now) if before.get(grant.id, now) != grant]),
+    ]
+    for what, grants in changes:
+        for grant in grants:
+            logger.info("From outside: of user %s the %s %s, id %s", grant.user, grant.how, what, grant.id)
+    return any(grants for _, grants in changes)

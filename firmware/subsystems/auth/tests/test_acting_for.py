@@ -256,7 +256,10 @@ async def open_while_good(service: AuthService, claim: Claim) -> None:
         await trio.sleep_forever()
 
 
-async def test_a_token_made_by_the_command_is_good_at_once_and_told(running: Site) -> None:
+async def test_a_token_made_by_the_command_is_good_at_once_and_told(
+    running: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     grant, secret = make_grant(GrantKind.TOKEN, "bob", "cli", [VIEW], lifetime_s=None, now=running.now_s)
     await trio.to_thread.run_sync(
         lambda: change(running.grants, lambda book: book.with_grant(grant, running.now_s))
@@ -264,6 +267,7 @@ async def test_a_token_made_by_the_command_is_good_at_once_and_told(running: Sit
     assert await running.service.check_login("bob", secret, client=CLIENT) is not None
     changed = ("tokens or share links changed", "", "")
     assert running.told().count(changed) == 1
+    assert "From outside: of user bob the api token cli is made" in caplog.text
     revoke_all(running)
     with trio.fail_after(60):
         while changed not in running.told():
