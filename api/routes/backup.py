@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 import trio
@@ -24,7 +25,12 @@ from firmware.subsystems.backup.errors import (
     ResetUnconfirmedError,
     ResetUnsupportedError,
 )
-from firmware.subsystems.backup.sealed import SEALED_MAX_BYTES, valid_backup_password
+from firmware.subsystems.backup.sealed import (
+    PASSWORD_MAX_CHARS,
+    PASSWORD_MIN_CHARS,
+    SEALED_MAX_BYTES,
+    valid_backup_password,
+)
 from firmware.subsystems.backup.service import BackupService
 
 FORM_BYTES = 16 << 10
@@ -32,18 +38,21 @@ FORM_BYTES = 16 << 10
 CONFIRM_MAX_CHARS = 255
 
 
+type Password = Annotated[str, msgspec.Meta(min_length=PASSWORD_MIN_CHARS, max_length=PASSWORD_MAX_CHARS)]
+
+
 class PasswordForm(msgspec.Struct, frozen=True):
     """The form of a backup, for the description of the API."""
 
-    password: str
-    """8 to 1024 characters. Nothing opens the backup without it."""
+    password: Password
+    """Nothing opens the backup without it."""
 
 
 class RestoreForm(msgspec.Struct, frozen=True):
     """The form of a restore."""
 
-    password: str
-    file: bytes
+    password: Password
+    file: Annotated[str, msgspec.Meta(extra_json_schema={"contentMediaType": "application/octet-stream"})]
     """The backup."""
 
 

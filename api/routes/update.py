@@ -128,7 +128,7 @@ async def _follow(job: Job, begun: Callable[[], None] | None) -> None:
     """Wait for the end of *job*, telling when it is under way for certain. Raises what ended it."""
     with trio.move_on_after(ACCEPTED_S):
         await job.accepted.wait()
-    if begun is not None and job.error is None:
+    if begun is not None and not (job.done.is_set() and job.error is not None):
         begun()
     await job.done.wait()
     if job.error is not None:

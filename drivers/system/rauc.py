@@ -60,7 +60,8 @@ class RaucStatus:
     """The present state; *primary* is the slot that the next start takes, as far as RAUC can tell."""
 
     compatible: str
-    slots: tuple[Slot, ...]
+    slots: tuple[Slot, ...] | None
+    """None while something is being installed: RAUC does not look at them then."""
     primary: str | None
     installing: bool
     progress: Progress
@@ -74,8 +75,17 @@ class Rauc:
         """Ask for everything. Raises NotSupportedError without RAUC, DriverError."""
         async with _connected() as bus:
             properties = await _properties(bus)
-            (slots,) = await _call(bus, "GetSlotStatus")
-            primary = await _primary(bus)
+            slots = primary = None
+            if properties.get("Operation") == IDLE:
+                try:
+                    (slots,) = await _call(bus, "GetSlotStatus")
+                    (primary,) = await _call(bus, "GetPrimary")
+                except DriverError:
+                    properties = await _properties(bus)
+                    if properties.get("Operation") != IDLE:
+                        slots = None  # somebody has begun meanwhile
+                    elif slots is None:
+                        raise
         try:
             return _status(properties, slots, primary)
         except (KeyError, TypeError, ValueError, IndexError) as exc:
@@ -150,26 +160,16 @@ async def _properties(bus: DBusConnection) -> Mapping[str, Any]:
     return {name: value for name, (_, value) in properties.items()}
 
 
-async def _primary(bus: DBusConnection) -> str | None:
-    """Return RAUC's name of the slot that is started next; a boot loader that cannot tell is no failure."""
-    try:
-        (name,) = await _call(bus, "GetPrimary")
-    except DeviceTimeoutError:
-        raise
-    except DriverError:
-        return None
-    return str(name)
-
-
 def _progress(properties: Mapping[str, Any]) -> Progress:
     percent, message, depth = properties.get("Progress", (0, "", 0))
     return Progress(int(percent), str(message), int(depth))
 
 
-def _status(properties: Mapping[str, Any], slots: Any, primary: str | None) -> RaucStatus:
+def _status(properties: Mapping[str, Any], slots: Any, primary: Any) -> RaucStatus:
+    """Return what RAUC said; *primary* is its own name of a slot, None if its boot loader cannot tell."""
     found: list[Slot] = []
     primary_name = None
-    for rauc_name, typed in slots:
+    for rauc_name, typed in slots or ():
         fields = {key: value for key, (_, value) in typed.items()}
         if "bootname" not in fields:
             continue  # a part of one of the others
@@ -187,7 +187,7 @@ def _status(properties: Mapping[str, Any], slots: Any, primary: str | None) -> R
             primary_name = name
     return RaucStatus(
         compatible=str(properties["Compatible"]),
-        slots=tuple(sorted(found, key=lambda slot: slot.name)),
+        slots=None if slots is None else tuple(sorted(found, key=lambda slot: slot.name)),
         primary=primary_name,
         installing=properties["Operation"] != IDLE,
         progress=_progress(properties),

@@ -74,7 +74,7 @@ case $1 in
 get-primary) cat primary ;;
 set-primary) echo "$2" >primary; echo good >"state-$2" ;;
 get-state) cat "state-$2" ;;
-set-state) echo "$3" >"state-$2" ;;
+set-state) while [ -e hold ]; do sleep 0.1; done; echo "$3" >"state-$2" ;;
 get-current) echo A ;;
 esac
 """
@@ -114,6 +114,16 @@ class RaucMachine:
     def set_mark(self, name: str, value: str) -> None:
         """Set such a mark."""
         (self.folder / "marks" / name).write_text(f"{value}\n")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the boot loader take its time, so that an installation stays where it begins to write."""
+        hold = self.folder / "marks" / "hold"
+        hold.touch()
+        try:
+            yield
+        finally:
+            hold.unlink()
 
     def bundle(
         self, name: str, *, compatible: str = COMPATIBLE, version: str = "9.0.0", forged: bool = False

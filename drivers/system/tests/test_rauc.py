@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 from peers.rauc_machine import COMPATIBLE, RaucMachine, missing, rauc_machine
 
 from drivers.errors import NotSupportedError
@@ -25,7 +26,7 @@ async def test_a_bundle_goes_into_the_slot_that_is_not_running(machine: RaucMach
     rauc = Rauc()
     before = await rauc.status()
     assert (before.compatible, before.primary, before.installing) == (COMPATIBLE, "A", False)
-    assert [(slot.name, slot.booted, slot.version) for slot in before.slots] == [
+    assert [(slot.name, slot.booted, slot.version) for slot in before.slots or ()] == [
         ("A", True, None),
         ("B", False, None),
     ]
@@ -34,6 +35,7 @@ async def test_a_bundle_goes_into_the_slot_that_is_not_running(machine: RaucMach
     assert seen[-1].percent == 100
     after = await rauc.status()
     assert after.primary == "B"
+    assert after.slots is not None
     other = after.slots[1]
     assert (other.version, other.boot_good) == ("9.0.0", True)
     assert other.installed_at is not None
@@ -70,9 +72,23 @@ async def test_what_rauc_refuses_changes_nothing(machine: RaucMachine, kind: str
     assert machine.slot("rootB").startswith(b"factory")
 
 
+async def test_an_installation_under_way_is_told(machine: RaucMachine) -> None:
+    bundle = machine.bundle("good")
+    told: list[Progress] = []
+    async with trio.open_nursery() as nursery:
+        with machine.held():
+            nursery.start_soon(Rauc().install, bundle, told.append)
+            with trio.fail_after(60):
+                while not (status := await Rauc().status()).installing or not status.progress.percent:
+                    await trio.sleep(0.05)
+            status = await Rauc().status()
+            assert (status.installing, status.compatible, status.slots) == (True, COMPATIBLE, None)
+    assert told[-1].percent == 100
+
+
 async def test_a_slot_that_the_boot_loader_gave_up_is_told(machine: RaucMachine) -> None:
     machine.set_mark("state-B", "bad")
-    assert [slot.boot_good for slot in (await Rauc().status()).slots] == [True, False]
+    assert [slot.boot_good for slot in (await Rauc().status()).slots or ()] == [True, False]
 
 
 async def test_without_a_bus_or_without_rauc_it_is_not_supported(

@@ -45,6 +45,7 @@ ACCEPTED_S: Final = 20.0
 """Whoever waits for the verdict waits so long at most for RAUC's first look."""
 TOLD_BYTES: Final = 4 << 20
 """How often the progress of receiving is told."""
+BROKE_OFF: Final = "it broke off"
 UNSUPPORTED: Final = (
     "this machine was not started from a Farhand image: it is updated the way Farhand was installed on it"
 )
@@ -139,6 +140,7 @@ class UpdateService:
         self.state.publish(
             view(
                 status,
+                before=self.state.value,
                 version=version,
                 confirmed=confirmed,
                 given_up=given_up_of(setback),
@@ -183,11 +185,12 @@ class UpdateService:
             job = Job()
             await self._jobs.send(job)
         except BaseException as exc:
-            self._busy = False
-            error = str(exc) if isinstance(exc, OperationError | DriverError) else "it broke off"
-            self._end(InstallPhase.FAILED, error)
             with trio.CancelScope(shield=True):
                 await self._remove_staged()
+            # Only now, since the next one has a file of the same name.
+            self._busy = False
+            known = isinstance(exc, OperationError | DriverError)
+            self._end(InstallPhase.FAILED, str(exc) if known else BROKE_OFF)
             raise
         return job
 
@@ -225,8 +228,11 @@ class UpdateService:
 
         self._progress(phase=InstallPhase.INSTALLING)
         logger.info("An update is being installed")
+        # For whoever waits, if this is cancelled or has a bug.
+        job.error = DriverError(BROKE_OFF)
         try:
             await self._installer.install(self._staging.path, told)
+            job.error = None
         except BundleRefusedError as exc:
             job.error = UpdateRefusedError(plain(str(exc)))
         except DriverError as exc:

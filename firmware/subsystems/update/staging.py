@@ -13,6 +13,9 @@ FILE_NAME: Final = "bundle.raucb"
 RESERVE_BYTES: Final = 32 << 20
 """What stays free: the appliance's own small files must be written meanwhile."""
 
+SYNC_BYTES: Final = 16 << 20
+"""How much may wait for the card, so that nobody else's small file has to wait for all of it."""
+
 
 class Staging:
     """At most one bundle, in *directory*."""
@@ -20,6 +23,7 @@ class Staging:
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
         self._descriptor = -1
+        self._unsynced_bytes = 0
 
     def begin(self, size: int) -> None:
         """Make room for *size* bytes. Raises UpdateNoSpaceError before anything is written, OSError."""
@@ -39,6 +43,10 @@ class Staging:
         view = memoryview(piece)
         while view:
             view = view[os.write(self._descriptor, view) :]
+        self._unsynced_bytes += len(piece)
+        if self._unsynced_bytes >= SYNC_BYTES:
+            os.fdatasync(self._descriptor)
+            self._unsynced_bytes = 0
 
     def end(self) -> None:
         """Have all of it on the disk. Raises OSError."""

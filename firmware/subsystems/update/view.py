@@ -20,13 +20,13 @@ ELSEWHERE = "elsewhere"
 def view(
     status: RaucStatus,
     *,
+    before: UpdateState,
     version: str,
     confirmed: bool,
     given_up: GivenUp | None,
     installation: Installation | None,
 ) -> UpdateState:
-    """Return the state of a machine whose running *version* is *confirmed* or not."""
-    running = next((slot.name for slot in status.slots if slot.booted), None)
+    """Return the state of a machine whose running *version* is *confirmed* or not, after that *before*."""
     own = installation is not None and installation.phase in (InstallPhase.RECEIVING, InstallPhase.INSTALLING)
     if status.installing and not own:
         # Somebody has begun it with RAUC's own command.
@@ -36,18 +36,24 @@ def view(
             percent=status.progress.percent,
             message=status.progress.message,
         )
-    slots = tuple(_slot(slot, status, version=version, confirmed=confirmed) for slot in status.slots)
-    return UpdateState(
+    known = msgspec.structs.replace(
+        before,
         supported=True,
         reason="",
         version=version,
         board=status.compatible,
-        running=running,
+        given_up=given_up,
+        installation=installation,
+    )
+    if status.slots is None:
+        return known
+    slots = tuple(_slot(slot, status, version=version, confirmed=confirmed) for slot in status.slots)
+    return msgspec.structs.replace(
+        known,
+        running=next((slot.name for slot in slots if slot.running), None),
         next=status.primary,
         restart_needed=any(slot.condition is SlotCondition.WAITING for slot in slots),
         slots=slots,
-        given_up=given_up,
-        installation=installation,
     )
 
 

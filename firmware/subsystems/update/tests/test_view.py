@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from drivers.system.rauc import Progress, RaucStatus, Slot
-from firmware.state.update import GivenUp, Installation, InstallPhase, SlotCondition, UpdateState
+from firmware.state.update import GivenUp, Installation, InstallPhase, SlotCondition, SlotState, UpdateState
 from firmware.subsystems.update.view import given_up_of, view
 
 RUNNING = Slot("A", booted=True)
+BEFORE = UpdateState(slots=(SlotState(name="A", condition=SlotCondition.CONFIRMED, running=True),))
 OTHER = Slot("B", version="2.0.0", installed_at="2026-01-02T03:04:05Z")
 
 
@@ -22,7 +23,9 @@ def status(other: Slot = OTHER, *, primary: str | None = "A", installing: bool =
 def shown(
     given: RaucStatus, *, confirmed: bool = True, installation: Installation | None = None
 ) -> UpdateState:
-    return view(given, version="1.0.0", confirmed=confirmed, given_up=None, installation=installation)
+    return view(
+        given, before=BEFORE, version="1.0.0", confirmed=confirmed, given_up=None, installation=installation
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,12 @@ def test_an_installation_that_somebody_else_began_is_shown() -> None:
     assert (found.phase, found.source, found.percent) == (InstallPhase.INSTALLING, "elsewhere", 40)
     own = Installation(phase=InstallPhase.INSTALLING, source="upload", percent=41)
     assert shown(status(installing=True), installation=own).installation is own
+
+
+def test_slots_stay_as_they_were_known_while_rauc_does_not_look_at_them() -> None:
+    found = shown(dataclasses.replace(status(installing=True), slots=None))
+    assert found.slots == BEFORE.slots
+    assert found.installation is not None
 
 
 def test_the_note_of_what_was_given_up_is_read() -> None:

@@ -12,7 +12,7 @@ from peers.rauc_machine import RaucMachine, missing, rauc_machine
 
 from drivers.system.rauc import Rauc
 from firmware.state.update import InstallPhase, SlotCondition
-from firmware.subsystems.update.errors import UpdateRefusedError
+from firmware.subsystems.update.errors import UpdateBusyError, UpdateRefusedError
 from firmware.subsystems.update.service import UpdatePlaces, UpdateService
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
@@ -70,6 +70,23 @@ async def test_a_bundle_is_installed_and_waits_for_the_restart(machine: RaucMach
     assert state.installation is not None
     assert state.installation.phase is InstallPhase.DONE
     assert list((machine.folder / "state" / "update").iterdir()) == []
+
+
+async def test_an_installation_that_was_begun_on_the_machine_is_shown(machine: RaucMachine) -> None:
+    bundle = machine.bundle("good")
+    async with running(machine) as update, trio.open_nursery() as nursery:
+        before = await update.look()
+        with machine.held():
+            nursery.start_soon(Rauc().install, bundle, lambda _progress: None)
+            with trio.fail_after(60):
+                while (state := await update.look()).installation is None:
+                    await trio.sleep(0.05)
+            assert state.installation.source == "elsewhere"
+            assert state.slots == before.slots
+            with pytest.raises(UpdateBusyError):
+                await install(update, bundle)
+            with pytest.raises(UpdateBusyError):
+                await update.restart()
 
 
 @pytest.mark.parametrize(
