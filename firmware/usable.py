@@ -15,6 +15,7 @@ from firmware.core.config.tree import Position
 from firmware.settings import LoadedSettings
 from firmware.settings.loading import BOARD
 from firmware.subsystems.auth.config import HtpasswdAuthConfig
+from firmware.subsystems.auth.oidc_config import read_client_secret
 from firmware.subsystems.auth.rights import Rights
 from firmware.subsystems.gpio.driver_config import LineDriverConfig, LocatorDriverConfig
 from firmware.subsystems.hid.keymap_files import US, is_available, our_names
@@ -63,6 +64,7 @@ def check(loaded: LoadedSettings) -> list[str]:
         raise ConfigurationError(errors)
     return [
         *(str(_problem(loaded, path, message)) for path, message in _replaced(loaded)),
+        *(str(_problem(loaded, path, message)) for path, message in _unknown_roles(loaded)),
         *(str(_problem(loaded, path, message)) for path, message in _shared_lines(loaded)),
         *(str(_problem(loaded, path, message)) for path, message in _unserved(loaded)),
     ]
@@ -94,6 +96,11 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
                 path.read_bytes()
             except OSError as exc:
                 yield f"farhand/tls/{name}", f"cannot be read: {path}: {exc.strerror}"
+    if farhand.oidc.issuer and farhand.oidc.client_secret_file is not None:
+        try:
+            read_client_secret(farhand.oidc.client_secret_file)
+        except ValueError as exc:
+            yield "farhand/oidc/client_secret_file", str(exc)
     if farhand.rights is not None and farhand.rights.exists():
         try:
             Rights.parse(farhand.rights.read_bytes())
@@ -115,6 +122,21 @@ def _replaced(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
             "kvmd/streamer/h264_bitrate/default",
             f"is set, but {package} is not installed: H.264 stays off - install farhand[h264]",
         )
+
+
+def _unknown_roles(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
+    """Yield roles for groups of a login provider that there are not, which allow nothing."""
+    farhand = loaded.settings.farhand
+    roles = Rights().roles
+    if farhand.rights is not None and farhand.rights.exists():
+        roles = Rights.parse(farhand.rights.read_bytes()).roles
+    for group, role in farhand.oidc.roles.items():
+        if role not in roles:
+            known = ", ".join(sorted(roles))
+            yield (
+                f"farhand/oidc/roles/{group}",
+                f"expected one of the roles {known}, got {role!r}: allows nothing",
+            )
 
 
 def _shared_lines(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:

@@ -12,12 +12,13 @@ from drivers.system.host_name import host_name
 from firmware import usable
 from firmware.boards.board import Board
 from firmware.boards.data import read_board
-from firmware.compose.authentication import password_file_of
+from firmware.compose.authentication import FACTORS, password_file_of
+from firmware.compose.logins import PASSKEYS
 from firmware.core.errors import SetupError
 from firmware.core.files import Observed, observe
 from firmware.core.version import farhand_version
 from firmware.settings import LoadedSettings, load
-from firmware.subsystems.auth import password_file
+from firmware.subsystems.auth import passkeys, password_file, second_factors
 from firmware.subsystems.auth.rights import Rights
 from firmware.subsystems.auth.totp import TotpSecret
 from firmware.subsystems.backup.errors import BackupUnusableError
@@ -72,6 +73,8 @@ def _checked(trial: Path, base: Mapping[str, object], *, needs_account: bool) ->
             raise SetupError("nobody could log in: there is no account in its password file")
         _require_good(auth.totp.secret.file, TotpSecret.parse)
         _require_good(loaded.settings.farhand.rights, Rights.parse)
+        _require_good(trial / STATE / FACTORS, second_factors.check_file)
+        _require_good(trial / STATE / PASSKEYS, passkeys.check_file)
     pair = trial / STATE / TLS
     if pair.exists():
         ensure_certificate(pair, (host_name(), "localhost"))

@@ -14,10 +14,9 @@ from api.routes.second_factor import second_factor_routes
 from api.routing import Route
 from drivers.network.provider_http import HttpProvider
 from firmware.core.errors import SetupError
-from firmware.core.files import observe
 from firmware.subsystems.auth.enrolment import Enrolments
 from firmware.subsystems.auth.oidc import Oidc
-from firmware.subsystems.auth.oidc_config import OidcConfig
+from firmware.subsystems.auth.oidc_config import OidcConfig, read_client_secret
 from firmware.subsystems.auth.passkeys import Passkeys
 from firmware.subsystems.auth.service import AuthService
 
@@ -45,23 +44,8 @@ async def _make_oidc(auth: AuthService, config: OidcConfig) -> Oidc | None:
         return None
     secret = ""
     if config.client_secret_file is not None:
-        secret = await trio.to_thread.run_sync(_read_secret, config.client_secret_file)
+        try:
+            secret = await trio.to_thread.run_sync(read_client_secret, config.client_secret_file)
+        except ValueError as exc:
+            raise SetupError(f"{exc} - at farhand/oidc/client_secret_file") from None
     return Oidc(config, secret, HttpProvider(), auth, clock=trio.current_time, wall_clock=time.time)
-
-
-def _read_secret(path: Path) -> str:
-    """Return the client's secret in the file at *path*. Raises SetupError."""
-    seen = observe(path)
-    try:
-        if seen.data is None:
-            raise ValueError(seen.error or "there is no such file")
-        secret = seen.data.decode("ascii").strip()
-        if not secret or not secret.isprintable():
-            raise ValueError("expected one line of printable ASCII characters, got something else")
-        if path.stat().st_mode & 0o077:
-            raise ValueError(f"others may read it; say `chmod 600 {path}`")
-    except UnicodeDecodeError:
-        raise SetupError(f"cannot use the client's secret: expected ASCII - at {path}") from None
-    except (OSError, ValueError) as exc:
-        raise SetupError(f"cannot use the client's secret: {exc} - at {path}") from None
-    return secret

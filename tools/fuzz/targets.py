@@ -50,6 +50,7 @@ from firmware.settings.loading import load
 from firmware.subsystems.auth.password_file import PasswordFile
 from firmware.subsystems.backup.archive import Backup, Manifest, pack, unpack
 from firmware.subsystems.backup.errors import BackupDamagedError, BackupNewerError
+from tools.fuzz import logins
 
 MAX_PICTURE_SIDE_PX = 64
 """A server may announce a picture of any size up to this, so that the fuzzer does not run out of memory."""
@@ -324,6 +325,8 @@ def targets() -> dict[str, Target]:
                 b"Cookie: 00",
             ],
         ),
+        "passkeys": Target(logins.passkey, logins.passkey_answers()),
+        "login-provider": Target(logins.provider, logins.PROVIDER_SEEDS),
         "validators": Target(
             _validators, [b"1", b"true", b"1920x1080", b"KeyA,KeyB", b"os/disk.img", b"FF0000:80:0"]
         ),

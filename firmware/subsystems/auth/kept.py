@@ -78,13 +78,19 @@ class KeptDocument[T: msgspec.Struct]:
                 f"say `chmod 600 {path}`"
             )
         try:
-            return msgspec.json.decode(seen.data, type=self._kind)
-        except msgspec.DecodeError:
-            # Neither the reason nor the place: both may quote a secret.
+            return decode(seen.data, self._kind)
+        except ValueError as exc:
             raise SetupError(
-                f"expected a document that the appliance wrote, got something else - at {path}; "
-                "put back a copy, or remove it to start without what is in it"
+                f"{exc} - at {path}; put back a copy, or remove it to start without what is in it"
             ) from None
+
+
+def decode[T: msgspec.Struct](data: bytes, kind: type[T]) -> T:
+    """Read a document. Raises ValueError, which quotes nothing of it: neither a value nor its place."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError:
+        raise ValueError("expected a document that the appliance wrote, got something else") from None
 
 
 def _write(path: Path, value: msgspec.Struct) -> None:

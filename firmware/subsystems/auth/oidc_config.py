@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Self, override
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from firmware.core.config.kinds import (
 )
 from firmware.core.config.section import Notes, Section
 from firmware.core.config.tree import Node
+from firmware.core.files import observe
 from firmware.core.validators import valid_http_url
 
 OPENID: Final = "openid"
@@ -88,6 +90,22 @@ class OidcConfig(Section, frozen=True):
         if not self.roles:
             notes.error("roles", "expected roles for groups (group: role), got none; nobody could log in")
         return self
+
+
+def read_client_secret(path: Path) -> str:
+    """Return the client's secret in the file at *path*. Blocks. Raises ValueError without quoting it."""
+    seen = observe(path)
+    if seen.data is None:
+        raise ValueError(f"cannot be read: {path}: {seen.error or 'there is no such file'}")
+    try:
+        secret = seen.data.decode("ascii").strip()
+    except UnicodeDecodeError:
+        secret = ""
+    if not secret or not secret.isprintable():
+        raise ValueError(f"expected one line of printable ASCII characters in {path}, got something else")
+    if path.stat().st_mode & 0o077:
+        raise ValueError(f"expected a file that only its owner may read; say `chmod 600 {path}`")
+    return secret
 
 
 def _is_safe(url: str) -> bool:

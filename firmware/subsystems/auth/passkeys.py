@@ -18,7 +18,7 @@ import msgspec
 
 from firmware.core.errors import ForbiddenError, OperationError
 from firmware.subsystems.auth.enrolment import PasswordChecks, require_password
-from firmware.subsystems.auth.kept import KeptDocument
+from firmware.subsystems.auth.kept import KeptDocument, decode
 from firmware.subsystems.auth.sessions import SessionInfo
 from firmware.subsystems.auth.webauthn import (
     Ceremonies,
@@ -57,6 +57,9 @@ class Passkey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account: str
     """The mark of the account when it was made."""
 
+    def __post_init__(self) -> None:
+        id_of(from_text(self.credential))
+
     @property
     def id(self) -> str:
         """The credential's id, base64url."""
@@ -72,6 +75,11 @@ class _Owner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     users: dict[str, _Owner] = {}
     version: Literal[1] = 1
+
+
+def check_file(data: bytes) -> None:
+    """Look whether *data* is a file of passkeys. Raises ValueError."""
+    decode(data, _Document)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 
 from firmware.subsystems.auth import recovery_codes
-from firmware.subsystems.auth.kept import KeptDocument
+from firmware.subsystems.auth.kept import KeptDocument, decode
 from firmware.subsystems.auth.totp import TotpSecret, draw_secret, split_code
 
 
@@ -43,6 +43,10 @@ class OwnFactor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recovery: tuple[str, ...]
     """Digests of the codes that are left."""
 
+    def __post_init__(self) -> None:
+        if TotpSecret.parse(self.secret.encode()) is None:
+            raise ValueError("expected a secret, got none")
+
     def __repr__(self) -> str:
         return f"OwnFactor({len(self.recovery)} recovery codes)"
 
@@ -50,6 +54,11 @@ class OwnFactor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     users: dict[str, OwnFactor] = {}
     version: Literal[1] = 1
+
+
+def check_file(data: bytes) -> None:
+    """Look whether *data* is a file of second factors. Raises ValueError."""
+    decode(data, _Document)
 
 
 @dataclass(frozen=True, slots=True)

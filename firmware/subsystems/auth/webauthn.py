@@ -210,8 +210,11 @@ class Ceremonies:
 
 
 def id_of(credential: bytes) -> bytes:
-    """Return the id in a credential that was kept."""
-    return AttestedCredentialData(credential).credential_id
+    """Return the id in a credential that was kept. Raises ValueError if that is none."""
+    try:
+        return AttestedCredentialData(credential).credential_id
+    except _REFUSALS as exc:
+        raise ValueError(f"expected a passkey, got something else ({type(exc).__name__})") from None
 
 
 def to_text(data: bytes) -> str:
