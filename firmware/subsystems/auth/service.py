@@ -22,13 +22,7 @@ from firmware.subsystems.auth.events import AuthEvent, AuthEventKind, Witness, n
 from firmware.subsystems.auth.external import ExternalUsers
 from firmware.subsystems.auth.grant_keeper import GrantKeeper
 from firmware.subsystems.auth.grants import Grant, GrantKind, UnknownGrantError, is_token
-from firmware.subsystems.auth.hashing import (
-    Hasher,
-    PasswordHasher,
-    StoredHash,
-    decoy,
-    verify_at_constant_cost,
-)
+from firmware.subsystems.auth.hashing import Hasher, PasswordHasher
 from firmware.subsystems.auth.leases import Claim, Leases
 from firmware.subsystems.auth.material import AuthOptions, Material, MaterialFiles
 from firmware.subsystems.auth.networks import LOCAL, network_of
@@ -36,13 +30,10 @@ from firmware.subsystems.auth.password_file import PasswordFile
 from firmware.subsystems.auth.rights import EVERYTHING, NOTHING, Capability
 from firmware.subsystems.auth.second_factors import Purpose, SecondFactors
 from firmware.subsystems.auth.sessions import SessionInfo, SessionStore, effective_lifetime_s
-from firmware.subsystems.auth.verified_cache import VerifiedCache
+from firmware.subsystems.auth.verifier import PasswordVerifier
 
 logger = logging.getLogger(__name__)
 
-# One hash at a time: each takes 19 MiB and a whole core of a board that also encodes video. Who polls is
-# served from the memory of verified credentials and does not queue here.
-HASHES_AT_ONCE: Final = 1
 # How often the three small files are looked at, and how soon again after a change: what is open feels it once
 # it was seen twice, so within a second.
 LOOK_S: Final = 0.5
@@ -75,7 +66,6 @@ class AuthService:
     ) -> None:
         self._options = options
         self._files = MaterialFiles(options, fallback or PasswordFile.empty())
-        self._hasher = hasher or PasswordHasher()
         self._witness = witness
         self._clock = clock
         self.factors = SecondFactors(options.factors_file, wall_clock=wall_clock)
@@ -83,14 +73,8 @@ class AuthService:
         self._external = ExternalUsers()
         self._attempts = Attempts(witness, clock)
         self._sessions = SessionStore(clock)
-        self._verified = VerifiedCache(clock)
-        self._decoy = decoy()
+        self._verifier = PasswordVerifier(hasher or PasswordHasher(), self._attempts, clock)
         self._leases = Leases(self.holds)
-        # The queue is not bounded here: there is one waiter for each request at most, and the server bounds
-        # those. The gate is apart from the limiter, since an abandoned thread must still count as running.
-        self._hash_gate = trio.CapacityLimiter(HASHES_AT_ONCE)
-        self._hash_threads = trio.CapacityLimiter(HASHES_AT_ONCE)
-        self._verifications = 0
 
     @property
     def enabled(self) -> bool:
@@ -310,10 +294,7 @@ class AuthService:
         presented = self.factors.present(user, passwd, material.totp, network, purpose)
         # The code comes first (contract subsystems.md 1), and is never taken from memory.
         account = users.get(user) if presented.fits and not material.complaints else None
-        if account is not None and self._verified.contains(material.generation, user, presented.passwd):
-            accepted = True
-        else:
-            accepted = await self._verify(material, user, account, presented.passwd, client)
+        accepted = await self._verifier.verify(material, user, account, presented.passwd, client)
         accepted = accepted and await self.factors.spend(user, presented, network, purpose)
         if accepted and presented.recovery is not None:
             logger.warning("User %s came in with a recovery code", user)
@@ -445,43 +426,12 @@ class AuthService:
     def statistics(self) -> dict[str, int]:
         """Return counters since the start, and the present numbers of sessions and remembered credentials."""
         return {
-            "verifications": self._verifications,
-            "verifications_waiting": self._hash_gate.statistics().tasks_waiting,
-            **{f"cache_{name}": value for name, value in self._verified.statistics().items()},
+            **self._verifier.statistics(),
             **self._attempts.statistics(),
             "grants": len(self.grants.live()),
             **self._leases.statistics(),
             **self._sessions.statistics(),
         }
-
-    async def _verify(
-        self, material: Material, user: str, account: StoredHash | None, password: str, client: str
-    ) -> bool:
-        async with self._hash_gate:
-            # Whoever was ahead in the queue may have used up what was left, so a burst of guesses gets no
-            # more of them verified than a row of them does.
-            self._attempts.require_patience(material.accounts.accounts, user, client)
-            # Or may have brought the same credentials.
-            if account is not None and self._verified.contains(material.generation, user, password):
-                return True
-            rehearsed = tuple(material.accounts.cost_classes().values()) or (self._decoy,)
-            self._verifications += 1
-            # Before the outcome: who leaves in the meantime has had the work done all the same.
-            attempt = self._attempts.begin(user, client)
-            accepted = await trio.to_thread.run_sync(
-                verify_at_constant_cost,
-                self._hasher,
-                rehearsed,
-                account,
-                password,
-                # It changes nothing but its own memory, so it may be left behind.
-                abandon_on_cancel=True,
-                limiter=self._hash_threads,
-            )
-            if accepted:
-                self._attempts.succeeded(attempt)
-                self._verified.remember(material.generation, user, password)
-        return accepted
 
     async def _refresh(self) -> Material:
         known = self._files.material.generation
