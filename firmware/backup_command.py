@@ -120,7 +120,7 @@ def _restore(options: argparse.Namespace, config_dir: Path, terminal: Terminal) 
     async def work() -> None:
         backup = await open_backup(sealed, password)
         roots.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for warning in await restore_backup(backup, roots.state, check):
+        for warning in await restore_backup(backup, roots, check):
             terminal.say(f"warning: {warning}")
         manifest = backup.manifest
         terminal.say(

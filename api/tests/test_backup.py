@@ -17,6 +17,8 @@ from firmware.subsystems.auth.hashing import PasswordHasher
 from firmware.subsystems.auth.password_file import PasswordFile, save
 from firmware.subsystems.backup.archive import FORMAT, Backup, Manifest, pack
 from firmware.subsystems.backup.errors import BackupUnusableError
+from firmware.subsystems.backup.scope import Roots
+from firmware.subsystems.backup.sealed import restore_backup
 
 PASSWORD = "long enough for a backup"
 MANIFEST = Manifest(format=FORMAT, version="0.1.0", host_name="rack7", made_at="2026-01-02T03:04:05+00:00")
@@ -155,3 +157,13 @@ async def test_a_backup_without_an_account_is_refused_on_a_real_board(tmp_path: 
     stored = PasswordHasher().hash("a password")
     save(tmp_path / "config" / "htpasswd", PasswordFile.empty().with_account("admin", stored))
     check_contents(tmp_path, base={}, needs_account=True)
+
+
+async def test_a_restore_that_the_next_start_could_not_carry_out_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = Roots(tmp_path / "config", tmp_path / "state")
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(BackupUnusableError, match="may not write"):
+        await restore_backup(Backup(MANIFEST, {}), roots, lambda _trial: [])
+    assert not (tmp_path / "state").exists()

@@ -85,6 +85,7 @@ def carry_out_restore(roots: Roots) -> bool:
 
 
 def _put(root: Path, relative: Path, data: bytes) -> None:
+    root.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
     for parent in reversed(relative.parents[:-1]):
         folder = root / parent
         if folder.is_symlink() or not folder.is_dir():

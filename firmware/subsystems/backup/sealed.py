@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import trio
 from drivers.system.age import DamagedFileError, WrongPasswordError, seal, unseal
 from firmware.core.errors import ValidatorError
 from firmware.subsystems.backup.archive import FORMAT, Backup, Manifest, pack, unpack
-from firmware.subsystems.backup.errors import BackupDamagedError, BackupPasswordError
+from firmware.subsystems.backup.errors import BackupDamagedError, BackupPasswordError, BackupUnusableError
 from firmware.subsystems.backup.pending import stage_restore
 from firmware.subsystems.backup.scope import Roots, read_all
 
@@ -64,14 +65,22 @@ async def open_backup(sealed: bytes, password: str) -> Backup:
     return await trio.to_thread.run_sync(unpack, inside)
 
 
-async def restore_backup(backup: Backup, state: Path, check: Check) -> list[str]:
+async def restore_backup(backup: Backup, roots: Roots, check: Check) -> list[str]:
     """Have *backup* restored at the next start, if the appliance could be used with it; return the warnings.
 
     Nothing has changed if this raises: BackupUnusableError, OSError.
     """
     warnings = await trio.to_thread.run_sync(partial(_checked, backup, check))
-    await trio.to_thread.run_sync(stage_restore, state, backup.files)
+    await trio.to_thread.run_sync(_require_writable, roots.config)
+    await trio.to_thread.run_sync(stage_restore, roots.state, backup.files)
     return warnings
+
+
+def _require_writable(directory: Path) -> None:
+    """Raise BackupUnusableError if the next start could not write there, and so could not start."""
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    if not os.access(there, os.W_OK):
+        raise BackupUnusableError(f"the appliance may not write to its configuration - at {there}")
 
 
 def _checked(backup: Backup, check: Check) -> list[str]:

@@ -81,7 +81,7 @@ class BackupService:
         """
         async with self._one:
             backup = await open_backup(sealed, password)
-            warnings = await restore_backup(backup, self._roots.state, self._check)
+            warnings = await restore_backup(backup, self._roots, self._check)
         manifest = backup.manifest
         logger.warning(
             "A backup of %s, made at %s, is restored at the next start", manifest.host_name, manifest.made_at

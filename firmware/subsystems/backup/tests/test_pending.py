@@ -132,6 +132,13 @@ def test_a_backup_of_nothing_leaves_nothing(roots: Roots, everything: Everything
     assert everything(roots) == {}
 
 
+def test_a_configuration_that_is_not_there_is_made(roots: Roots, everything: Everything) -> None:
+    shutil.rmtree(roots.config)
+    stage_restore(roots.state, NEW)
+    carry_out_restore(roots)
+    assert everything(roots) == NEW
+
+
 def test_a_newer_restore_takes_the_place_of_one_that_waits(roots: Roots, everything: Everything) -> None:
     stage_restore(roots.state, {"config/override.yaml": b"first"})
     stage_restore(roots.state, NEW)
