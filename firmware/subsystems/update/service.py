@@ -45,6 +45,8 @@ ACCEPTED_S: Final = 20.0
 """Whoever waits for the verdict waits so long at most for RAUC's first look."""
 TOLD_BYTES: Final = 4 << 20
 """How often the progress of receiving is told."""
+OURS: Final = "farhand-"
+"""What the boards of our images begin with, for RAUC."""
 BROKE_OFF: Final = "it broke off"
 UNSUPPORTED: Final = (
     "this machine was not started from a Farhand image: it is updated the way Farhand was installed on it"
@@ -126,7 +128,7 @@ class UpdateService:
     async def look(self) -> UpdateState:
         """Ask RAUC and return the present state; never raises a DriverError."""
         try:
-            status = await self._installer.status()
+            status = await self._status()
         except NotSupportedError as exc:
             logger.debug("no updates here: %s", exc)
             self.state.publish(UpdateState(version=self._version, reason=UNSUPPORTED))
@@ -148,6 +150,13 @@ class UpdateService:
             )
         )
         return self.state.value
+
+    async def _status(self) -> RaucStatus:
+        """Ask RAUC. Raises NotSupportedError if it is there for somebody else's system, DriverError."""
+        status = await self._installer.status()
+        if not status.compatible.startswith(OURS):
+            raise NotSupportedError(f"RAUC is there for {status.compatible}")
+        return status
 
     def _read_notes(self) -> tuple[bool, bytes | None, str]:
         places = self._places
@@ -196,7 +205,7 @@ class UpdateService:
 
     async def _require_ready(self) -> None:
         try:
-            status = await self._installer.status()
+            status = await self._status()
         except NotSupportedError:
             raise UpdateUnsupportedError(UNSUPPORTED) from None
         if status.installing:
