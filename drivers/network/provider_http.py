@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+import httpx
+
 from drivers.channels.http_device import HttpDevice
+from drivers.errors import BadReplyError
 
 TIMEOUT_S: Final = 10.0
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -39,4 +42,7 @@ async def _request(method: str, url: str, content: bytes, headers: Mapping[str, 
         headers={"Accept": "application/json", "User-Agent": "farhand", **headers},
     )
     async with device.opened():
-        return await device.request(method, target, content, media_type=_FORM)
+        try:
+            return await device.request(method, target, content, media_type=_FORM)
+        except (httpx.InvalidURL, ValueError):
+            raise BadReplyError(f"expected a URL of {device.name}, got something malformed") from None

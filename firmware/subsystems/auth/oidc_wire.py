@@ -97,9 +97,20 @@ def read_provider(document: bytes, issuer: str) -> Provider:
         provider.jwks_uri,
         provider.userinfo_endpoint,
     ):
-        if url and urlsplit(url).scheme not in ("https", scheme):
+        if url and not _is_url(url, ("https", scheme)):
             raise ProviderTroubleError(f"expected https at every address of {issuer}, got {url[:200]!a}")
     return provider
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in schemes and bool(host) and text.isascii() and text.isprintable() and " " not in text
+    )
 
 
 def authorization_url(
