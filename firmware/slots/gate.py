@@ -140,6 +140,7 @@ def main() -> int:
     # The boot loader's variables may still be in memory: starts that are cut short must not use up the tries.
     os.sync()
     CONFIRMED_NOW.touch()
+    REFUSAL.unlink(missing_ok=True)
     if not known:
         report = _report(REPORT)
         replace(CONFIRMED_REPORT, msgspec.json.encode(report))
