@@ -63,6 +63,8 @@ find "$work/source" \( -name '*.so' -o -name __pycache__ -o -name '*.egg-info' \
 (
     cd "$work/source"
     export FARHAND_REQUIRE_JPEG=1 PYTHONPATH=$work/tools
+    # The folder's name is another one each time, and would get into the extensions.
+    export CFLAGS="-g0 -ffile-prefix-map=$work=/build"
     if [ "$ARCH" = arm64 ]; then
         export CC=aarch64-linux-gnu-gcc LDSHARED="aarch64-linux-gnu-gcc -shared"
         export _PYTHON_SYSCONFIGDATA_NAME=_sysconfigdata__aarch64-linux-gnu _PYTHON_HOST_PLATFORM=linux-aarch64
