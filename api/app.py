@@ -42,7 +42,7 @@ from api.redfish.dress import dress
 from api.routing import SAFE_METHODS, Access, Call, Route, client_address, error_envelope, refused_envelope
 from api.server import FrontApp, is_disconnect
 from api.server.body import FrontRequest
-from api.server.exchange import vouch_for
+from api.server.exchange import line_to_client, vouch_for
 from api.ws.hub import Hub
 from api.ws.media import MediaSockets
 from api.ws.rights import TO_OPEN
@@ -241,7 +241,15 @@ class Application(FrontApp):
             front.sessions.opened(stream=stream),
         ):
             front.info.request_refresh()
-            session = ControlSession(socket, front.hub, front.hid, legacy=legacy, may=may, own=own)
+            session = ControlSession(
+                socket,
+                front.hub,
+                front.hid,
+                legacy=legacy,
+                may=may,
+                own=own,
+                line=line_to_client(websocket.scope),
+            )
             actor = actor_of(identity, client_address(websocket.scope))
             with recorded_session(front.audit, actor, session.input_counts):
                 await session.serve()

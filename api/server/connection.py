@@ -37,6 +37,10 @@ largest piece of a body or message that is passed on at once."""
 # tcp(7): the first byte of struct tcp_info is the state; in these the peer has closed or reset its side.
 _PEER_CLOSED_STATES = frozenset({7, 8, 9, 11})  # CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING
 
+# tcpi_last_ack_recv of struct tcp_info (linux/tcp.h).
+_LAST_ACK_MS = struct.Struct("=56xI")
+_CLOSELY_S = 1
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -261,6 +265,28 @@ class Connection:
         if self._broken:
             return True
         return self._transport.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _PEER_CLOSED_STATES
+
+    def watch_line(self, *, closely: bool) -> None:
+        """Have the kernel ask the peer's machine once a second whether it is there, or as seldom as else."""
+        if self._broken:
+            return
+        idle_s = self._limits.keepalive_idle_s
+        # So many probes that it is not they who end the connection.
+        interval_s, probes = (_CLOSELY_S, 2 * idle_s) if closely else (max(1, idle_s // 3), 3)
+        for option, value in (
+            (socket.TCP_KEEPINTVL, interval_s),
+            (socket.TCP_KEEPCNT, probes),
+            (socket.TCP_KEEPIDLE, _CLOSELY_S if closely else idle_s),  # the last, since it starts the timer
+        ):
+            self._transport.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def line_silence_s(self) -> float:
+        """How long ago the peer's machine acknowledged anything."""
+        if self._broken:
+            return 0.0
+        info = self._transport.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_ACK_MS.size)
+        (milliseconds,) = _LAST_ACK_MS.unpack(info)
+        return float(milliseconds) / 1000
 
     # Writing
 

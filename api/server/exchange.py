@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import trio
 from hypercorn.typing import ASGISendEvent
@@ -37,6 +37,35 @@ def vouch_for(scope: Mapping[str, Any]) -> None:
     vouch = ((scope.get("extensions") or {}).get(EXTENSION) or {}).get("vouch")
     if vouch is not None:
         vouch()
+
+
+class Line(Protocol):
+    """The way to a client, as far as its machine's kernel tells."""
+
+    def watch_line(self, *, closely: bool) -> None:
+        """Have the client's machine acknowledge something once a second, or as seldom as else."""
+        ...
+
+    def line_silence_s(self) -> float:
+        """How long ago the client's machine acknowledged anything; once a second if it is watched closely."""
+        ...
+
+
+class UnknownLine:
+    """The way to a client of another server than ours, of which nothing is known."""
+
+    def watch_line(self, *, closely: bool) -> None:
+        """Do nothing."""
+
+    def line_silence_s(self) -> float:
+        """Return 0."""
+        return 0.0
+
+
+def line_to_client(scope: Mapping[str, Any]) -> Line:
+    """Return the way to the client of the WebSocket *scope*."""
+    line: Line | None = ((scope.get("extensions") or {}).get(EXTENSION) or {}).get("line")
+    return UnknownLine() if line is None else line
 
 
 class ClientGoneError(ConnectionResetError):

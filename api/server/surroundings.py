@@ -66,6 +66,14 @@ class Port(Protocol):
         """Close unless the peer does so before."""
         ...
 
+    def watch_line(self, *, closely: bool) -> None:
+        """Have the peer's machine acknowledge something once a second, or as seldom as else."""
+        ...
+
+    def line_silence_s(self) -> float:
+        """How long ago the peer's machine acknowledged anything."""
+        ...
+
     def vouch(self) -> None:
         """Take the peer for somebody who has shown valid credentials."""
         ...

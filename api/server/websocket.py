@@ -112,6 +112,7 @@ class WebSocketStream(WSStream):
             "limits": self._shared.config.limits,
             "counters": self._shared.counters,
             "vouch": self._port.vouch,
+            "line": self._port,
         }
         mailbox = Mailbox[Message](self._limits.inbox_messages, self._limits.inbox_bytes)
         self.exchange = Exchange(mailbox, {"type": "websocket.disconnect", "code": 1006}, is_websocket=True)

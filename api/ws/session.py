@@ -13,7 +13,9 @@ from typing import Final, Protocol
 
 import trio
 
+from api.server.exchange import Line
 from api.ws.hub import Hub, Source, Subscriber
+from api.ws.lease import Held, InputLease
 from api.ws.legacy import legacy_events
 from api.ws.rights import May, allowed
 from api.ws.wire import binary_dialect, json_dialect
@@ -35,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 # A client pings once a second and waits for each answer; one that floods us and reads nothing loses pongs.
 MOST_PENDING_PONGS = 32
+
+LEASE_LOOK_S = 1.0
 
 
 _KINDS: Final[Mapping[type[Input], str]] = {
@@ -62,7 +66,15 @@ class ControlSession:
     """Serves one client until it goes away."""
 
     def __init__(
-        self, socket: Socket, hub: Hub, hid: HidService, *, legacy: bool, may: May, own: bool = False
+        self,
+        socket: Socket,
+        hub: Hub,
+        hid: HidService,
+        *,
+        legacy: bool,
+        may: May,
+        line: Line,
+        own: bool = False,
     ) -> None:
         self._socket = socket
         self._hub = hub
@@ -75,6 +87,10 @@ class ControlSession:
         self._loop_due = True
         self._pongs: list[str | bytes] = []
         self._said: dict[str, object] = {}
+        self._line = line
+        self._lease = InputLease(trio.current_time())
+        self._lease_wanted = trio.Event()
+        self._acting = False
 
     async def serve(self) -> None:
         """Serve until cancelled or until the socket raises."""
@@ -82,6 +98,7 @@ class ControlSession:
             self._hub.tell_everybody_everything()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write, subscriber)
+                nursery.start_soon(self._watch_lease)
                 await self._read(subscriber)
 
     # -- reading ----------------------------------------------------------------------------------------
@@ -89,6 +106,7 @@ class ControlSession:
     async def _read(self, subscriber: Subscriber) -> None:
         while True:
             message = await self._socket.receive()
+            self._lease.heard(trio.current_time())
             try:
                 if isinstance(message, str):
                     event = json_dialect.decode(message)
@@ -101,19 +119,29 @@ class ControlSession:
                 # The contract has no answer to it; the console shows only what its user may do.
                 logger.debug("a message of a control socket was ignored: its user may not")
             elif isinstance(event, Ping):
+                self._lease.heard(trio.current_time(), ping=True)
                 if len(self._pongs) < MOST_PENDING_PONGS:
                     binary = isinstance(message, bytes)
                     self._pongs.append(binary_dialect.PONG if binary else json_dialect.encode("pong", {}))
                     subscriber.wake()
             else:
                 self.input_counts[_KINDS[type(event)]] += 1
-                await self._do(event)
+                self._acting = True
+                try:
+                    await self._do(event)
+                finally:
+                    self._acting = False
+                    self._lease.heard(trio.current_time())
 
     async def _do(self, event: Input) -> None:
         match event:
             case KeyInput(key, state, finish):
+                self._note("key", key, held=state)
                 await self._hid.send_key(key, state, finish=finish)
+                if finish:
+                    self._note("key", key, held=self._hid.holds(key))
             case ButtonInput(button, state):
+                self._note("button", button, held=state)
                 await self._hid.send_mouse_button(button, state)
             case MoveInput(x, y):
                 await self._hid.send_mouse_move(x, y)
@@ -121,6 +149,33 @@ class ControlSession:
                 await self._hid.send_mouse_relative(deltas, squash=squash)
             case WheelInput(deltas, squash):
                 await self._hid.send_mouse_wheel(deltas, squash=squash)
+
+    # -- what is held -----------------------------------------------------------------------------------
+
+    def _note(self, kind: Held, name: str, *, held: bool) -> None:
+        if not held:
+            self._lease.release(kind, name)
+            return
+        self._lease.press(kind, name)
+        self._lease_wanted.set()
+
+    async def _watch_lease(self) -> None:
+        """Let go of what the client holds when it can no longer be taken to hold it."""
+        while True:
+            await self._lease_wanted.wait()
+            self._lease_wanted = trio.Event()
+            self._line.watch_line(closely=True)
+            while self._lease.holds:
+                await trio.sleep(LEASE_LOOK_S)
+                # While the target takes its time the client's messages wait, and their silence is ours.
+                if self._acting:
+                    continue
+                reason = self._lease.lapse(trio.current_time(), self._line.line_silence_s())
+                if reason is not None:
+                    logger.warning("what a client held was let go: %s", reason)
+                    self._hid.release_nowait(self._lease.take("key"))
+                    self._hid.release_buttons_nowait(self._lease.take("button"))
+            self._line.watch_line(closely=False)
 
     # -- writing ----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
+from api.server.exchange import UnknownLine
 from api.ws.hub import Hub, Source
 from api.ws.session import ControlSession
 from api.ws.wire.state_diff import Shape
@@ -41,7 +42,9 @@ async def test_a_slow_client_gets_the_newest_state(autojump_clock: MockClock) ->
     hub = Hub([Source("counter", cell), Source("still", Cell(Counter()), Shape(whole=True))])
     socket = SlowSocket()
     # No input comes from this client, so the session never asks for the HID subsystem.
-    session = ControlSession(socket, hub, cast("HidService", None), legacy=False, may=lambda _: True)
+    session = ControlSession(
+        socket, hub, cast("HidService", None), legacy=False, may=lambda _: True, line=UnknownLine()
+    )
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.run)
         nursery.start_soon(session.serve)

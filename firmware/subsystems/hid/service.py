@@ -316,6 +316,12 @@ class HidService:
         for name in names:
             self._keyboard_writer.queue.put_nowait(self._keyboard.release(KEYS[name]))
 
+    def release_buttons_nowait(self, names: Iterable[str]) -> None:
+        """Release buttons of the active mouse, as `release_nowait`."""
+        mouse = self._mice[self._active]
+        for name in names:
+            mouse.writer.queue.put_nowait(mouse.reports.release(MOUSE_BUTTONS[name]))
+
     def holds(self, name: str) -> bool:
         """Return whether a key is down, as far as it is up to us."""
         return self._keyboard.holds(KEYS[name])
