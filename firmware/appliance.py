@@ -30,6 +30,7 @@ from firmware.selfcheck import self_check
 from firmware.slots.self_report import SelfReporter
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.audit.service import AuditService
+from firmware.subsystems.audit.syslog import AuditSyslog
 from firmware.subsystems.auth.service import AuthService
 from firmware.subsystems.boot.service import BootService
 from firmware.subsystems.gpio.service import GpioService
@@ -61,6 +62,7 @@ class Appliance:
     board: Board
     supervisor: Supervisor
     audit: AuditService
+    audit_syslog: AuditSyslog | None
     auth: AuthService
     hid: HidService
     typist: Typist
@@ -93,6 +95,7 @@ class Appliance:
         """The tasks of the subsystems; adding one here is what adds a subsystem to the tree."""
         return {
             "audit": self.audit.run,
+            **({} if self.audit_syslog is None else {"audit-syslog": self.audit_syslog.run}),
             "auth": self.auth.run,
             "hid": self.hid.run,
             "atx": self.atx.run,

@@ -73,6 +73,7 @@ from firmware.settings import LoadedSettings, load
 from firmware.slots.self_report import SelfReporter
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.audit.service import AuditService
+from firmware.subsystems.audit.syslog import AuditSyslog
 from firmware.subsystems.audit.trail_files import DIRECTORY
 from firmware.subsystems.backup.pending import carry_out_restore
 from firmware.subsystems.hid.keymap_files import Keymaps
@@ -175,6 +176,7 @@ async def compose(
     https = settings.farhand.https if options.https is None else listen_address("--https", options.https)
     supervisor = Supervisor()
     audit = AuditService(state_dir / DIRECTORY, version=farhand_version())
+    syslog = settings.farhand.audit.syslog
     auth, demo_password = await make_authentication(
         loaded, board, [at for at in (http, https) if at is not None], audit, state_dir
     )
@@ -329,6 +331,7 @@ async def compose(
         board=board,
         supervisor=supervisor,
         audit=audit,
+        audit_syslog=None if syslog is None else AuditSyslog(audit, syslog, process_id=os.getpid()),
         auth=auth,
         hid=hid,
         typist=typist,

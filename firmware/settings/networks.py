@@ -1,14 +1,15 @@
-"""Networks and origins of web pages in the configuration."""
+"""Networks, origins of web pages, and servers in the configuration."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Annotated, override
+from typing import Annotated, cast, override
 
-from firmware.core.config.kinds import Kind, ListOf, MismatchError, text_of
+from firmware.core.config.kinds import Kind, ListOf, MismatchError, Nullable, text_of
 from firmware.core.config.tree import Node
+from firmware.subsystems.audit.config import SyslogServer, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,26 @@ class _WebOrigin(Kind):
 
 
 type WebOrigins = Annotated[tuple[str, ...], ListOf(_WebOrigin())]
+
+
+_SYSLOG = re.compile(
+    r"(?P<transport>udp|tcp|tls)://(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*))"
+    r":(?P<port>[0-9]{1,5})",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Syslog(Kind):
+    """A syslog server."""
+
+    @override
+    def parse(self, node: Node) -> SyslogServer:
+        found = _SYSLOG.fullmatch((text_of(node) or "").strip())
+        if found is None or not 0 < int(found["port"]) < 65536:
+            raise MismatchError("udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT", node)
+        transport = cast("Transport", found["transport"])
+        return SyslogServer(transport, found["v6"] or found["host"], int(found["port"]))
+
+
+type OptionalSyslogServer = Annotated[SyslogServer | None, Nullable(_Syslog())]

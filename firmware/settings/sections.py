@@ -32,7 +32,7 @@ from firmware.core.config.kinds import (
 )
 from firmware.core.config.section import Notes, Section
 from firmware.core.config.tree import Node
-from firmware.settings.networks import Networks, WebOrigins
+from firmware.settings.networks import Networks, OptionalSyslogServer, WebOrigins
 from firmware.settings.otg import OtgConfig
 from firmware.subsystems.atx.config import AtxConfig
 from firmware.subsystems.auth.config import AuthConfig
@@ -275,6 +275,13 @@ class TlsConfig(Section, frozen=True):
         return self
 
 
+class AuditConfig(Section, frozen=True):
+    """`farhand/audit`."""
+
+    syslog: OptionalSyslogServer = None
+    """The server that the audit trail is sent to as it is written; None = to nobody."""
+
+
 class VideoConfig(Section, frozen=True):
     """`farhand/video`: the capture, which PiKVM gives to its streamer as command-line arguments."""
 
@@ -325,6 +332,7 @@ class FarhandConfig(Section, frozen=True):
     """Reverse proxies whose `X-Forwarded-For`, `-Proto` and `-Host` say who asks, and for what."""
     origins: WebOrigins = ()
     """Whose pages may use a user's login besides our own, as `https://name[:port]`."""
+    audit: AuditConfig = AuditConfig()
     rights: OptionalPath = Path("/etc/kvmd/rights.toml")
     """Who may do what; None or no such file = everybody with an account everything."""
     video: VideoConfig = VideoConfig()

@@ -255,6 +255,7 @@ OURS = {
     "farhand/trusted_proxies": [],
     "farhand/origins": [],
     "farhand/tls/hsts": None,
+    "farhand/audit/syslog": None,
     "farhand/tls/certificate": "",
     "farhand/tls/key": "",
     "farhand/video/device": "",

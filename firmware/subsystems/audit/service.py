@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ WAITING_MAX: Final = 10_000
 COUNTED_MAX: Final = 256
 STOP_S: Final = 2.0
 EXPORT_WAIT_S: Final = 5.0
+FOLLOWER_LINES: Final = 1000
 _LINES_AT_ONCE: Final = 500
 
 
@@ -86,6 +87,11 @@ class AuditService:
         self._written = 0
         self._lost = 0
         self._failing = False
+        self._follower: trio.MemorySendChannel[bytes] | None = None
+        self.first_number = 1
+        """The number of the first line that this process wrote; known once `settled` has returned."""
+        self.last_number = 0
+        """The number of the last one."""
 
     # -- telling ----------------------------------------------------------------------------------------
 
@@ -168,7 +174,7 @@ class AuditService:
         while self._waiting:
             batch = list(self._waiting)
             try:
-                await trio.to_thread.run_sync(self._files.append, batch)
+                lines = await trio.to_thread.run_sync(self._files.append, batch)
             except OSError as exc:
                 if not self._failing:
                     logger.warning("cannot write the audit trail: %s - at %s", exc.strerror, self._directory)
@@ -176,10 +182,22 @@ class AuditService:
                 await trio.sleep(RETRY_S)
                 continue
             self._failing = False
+            self._tell_follower(lines)
             self._written += len(batch)
             for _ in batch:
                 self._waiting.popleft()
         self._settled.set()
+
+    def _tell_follower(self, lines: list[bytes]) -> None:
+        if not self._written:
+            self.first_number = msgspec.json.decode(lines[0], type=_Number).n
+        self.last_number = msgspec.json.decode(lines[-1], type=_Number).n
+        if self._follower is None:
+            return
+        # Whoever is behind finds the rest in the files.
+        with suppress(trio.WouldBlock, trio.BrokenResourceError):
+            for line in lines:
+                self._follower.send_nowait(line)
 
     # -- reading ----------------------------------------------------------------------------------------
 
@@ -190,6 +208,20 @@ class AuditService:
         with closing(_lines_after(self._directory, after)) as lines:
             while piece := await trio.to_thread.run_sync(_next_piece, lines):
                 yield piece
+
+    @contextmanager
+    def followed(self) -> Iterator[trio.MemoryReceiveChannel[bytes]]:
+        """Give the lines that are written from now on, to one follower at a time.
+
+        At most `FOLLOWER_LINES` wait; those that there is no room for are left out, and stand in the files.
+        """
+        self._follower, receive = trio.open_memory_channel[bytes](FOLLOWER_LINES)
+        try:
+            with receive:
+                yield receive
+        finally:
+            self._follower.close()
+            self._follower = None
 
     def statistics(self) -> dict[str, int]:
         """Return how many records were written, wait, and were lost, and whether writing fails now."""

@@ -91,8 +91,8 @@ class TrailFiles:
         self._max_file_bytes = max_file_bytes
         self._end: End | None = None
 
-    def append(self, records: Iterable[Mapping[str, object]]) -> None:
-        """Write *records* after what is there, all of them on the disk when this returns."""
+    def append(self, records: Iterable[Mapping[str, object]]) -> list[bytes]:
+        """Write *records* after what is there, all of them on the disk when this returns, as these lines."""
         notes = [] if self._end is not None else self._open()
         end = self._end
         assert end is not None, "opened above"
@@ -116,6 +116,7 @@ class TrailFiles:
         self._end = end
         if size >= self._max_file_bytes:
             self._rotate()
+        return lines
 
     def _open(self) -> list[Mapping[str, object]]:
         """Find where the chain ends; return what there is to note about it."""

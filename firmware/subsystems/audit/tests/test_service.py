@@ -104,11 +104,11 @@ class FullDisk(TrailFiles):
         super().__init__(directory)
         self.failures_left = 3
 
-    def append(self, records: Iterable[Mapping[str, object]]) -> None:
+    def append(self, records: Iterable[Mapping[str, object]]) -> list[bytes]:
         if self.failures_left:
             self.failures_left -= 1
             raise OSError(28, "No space left on device")
-        super().append(records)
+        return super().append(records)
 
 
 async def test_a_full_disk_loses_nothing_that_can_be_kept(
