@@ -11,7 +11,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -201,7 +201,7 @@ class AuditService:
 
     # -- reading ----------------------------------------------------------------------------------------
 
-    async def lines(self, *, after: int = 0) -> AsyncIterator[bytes]:
+    async def lines(self, *, after: int = 0) -> AsyncGenerator[bytes]:
         """Yield the trail in pieces of whole lines, from the one after number *after* on."""
         with trio.move_on_after(EXPORT_WAIT_S):
             await self.settled()

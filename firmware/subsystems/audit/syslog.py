@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 import msgspec
@@ -85,9 +85,10 @@ class AuditSyslog:
             if self._after is None:
                 self._after = self._audit.first_number - 1
             while True:
-                async for piece in self._audit.lines(after=self._after):
-                    for line in piece.splitlines():
-                        await self._send(send, line)
+                async with aclosing(self._audit.lines(after=self._after)) as pieces:
+                    async for piece in pieces:
+                        for line in piece.splitlines():
+                            await self._send(send, line)
                 await self._follow(news, send)
 
     async def _follow(self, news: trio.MemoryReceiveChannel[bytes], send: Send) -> None:
