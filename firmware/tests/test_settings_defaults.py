@@ -274,6 +274,7 @@ OURS = {
     "farhand/emulated/hid_trace": "",
     "farhand/emulated/motion": False,
     "farhand/emulated/switch_units": 0,
+    "farhand/emulated/slots": False,
     "farhand/emulated/time_stripe": False,
     "farhand/state": "/var/lib/farhand",
     "farhand/images": "",
