@@ -145,6 +145,11 @@ soak *MINUTES: console
 siege *SECONDS: console
     {{ bin }}/python -m tools.siege "$@"
 
+[doc("testssl.sh on a live appliance; fails on a finding above LOW")]
+[group("check")]
+tls-check: console
+    {{ bin }}/python -m tools.tls_check
+
 [doc("Kill an appliance CYCLES times (500) while it is being changed; fails if anything acknowledged is lost")]
 [group("check")]
 crash *CYCLES: console
