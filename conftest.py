@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
+
+import pytest
 
 if find_spec("hypothesis") is not None:  # the rig's guest has none
     from hypothesis import HealthCheck, settings
@@ -18,3 +22,40 @@ if find_spec("hypothesis") is not None:  # the rig's guest has none
         suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("farhand")
+
+if find_spec("tools") is not None:  # the rig's guest has none
+    from tools.log_secrets import DrawnSecrets, secret_forms_in
+
+    _drawn = DrawnSecrets()
+
+    class _SecretsInLogs(logging.Handler):
+        """Looks at all that is logged."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.found: list[str] = []
+
+        def emit(self, record: logging.LogRecord) -> None:
+            text = self.format(record)
+            if kinds := secret_forms_in(text):
+                self.found.append(f"{', '.join(kinds)}: {text}")
+            if _drawn.in_text(text):
+                self.found.append(f"a random secret: {text}")
+
+    @pytest.fixture(scope="session", autouse=True)
+    def _secrets_are_known() -> Iterator[None]:
+        with _drawn.collected():
+            yield
+
+    @pytest.fixture(autouse=True)
+    def _no_secret_in_the_log() -> Iterator[None]:
+        """Fail a test in which a secret was logged."""
+        _drawn.forget()
+        handler, root = _SecretsInLogs(), logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        yield
+        root.setLevel(level)
+        root.removeHandler(handler)
+        assert not handler.found, "secrets in the log:\n" + "\n".join(handler.found)

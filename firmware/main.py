@@ -41,6 +41,7 @@ from api.routes.update import update_routes
 from api.routing import Route
 from api.server import Server, open_listeners
 from api.ws.hub import Hub
+from drivers.network.allowed_hosts import AllowedHosts
 from drivers.network.remote_file import HttpFiles
 from drivers.system.journal import Journal, is_journal
 from drivers.system.sd_notify import ServiceManager
@@ -260,6 +261,7 @@ async def compose(
             "process": process_statistics(),
         }
 
+    fetch_from = AllowedHosts(settings.farhand.fetch.hosts)
     redfish = make_redfish_handles(
         atx=atx,
         boot=boot,
@@ -268,7 +270,7 @@ async def compose(
         msd=msd,
         switch=switch,
         log=log,
-        files=HttpFiles(),
+        files=HttpFiles(allowed=fetch_from),
         addresses=lambda: server.addresses,
     )
     routes: list[Route] = [
@@ -281,13 +283,13 @@ async def compose(
         *hid_routes(hid, typist),
         *atx_routes(atx),
         *gpio_routes(gpio),
-        *mass_storage_routes(msd, uploads),
+        *mass_storage_routes(msd, uploads, HttpFiles(allowed=fetch_from)),
         *streamer_routes(streamer, pictures.ocr),
         *streamer_edid_routes(edid),
         *stream_routes(streamer),
         *media_routes(pictures.media),
         *switch_routes(switch),
-        *update_routes(update, HttpFiles()),
+        *update_routes(update, HttpFiles(allowed=fetch_from)),
         *backup_routes(make_backup_service(loaded, board, state_dir)),
         *supervisor_routes(supervisor, statistics),
         *console_routes(asset_root()),

@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tools.log_secrets import secret_forms_in
+
 # What stands in `kernel` needs the rig's kernel, and is run inside of it (`./justw rig`).
 IN_RIG = "FARHAND_RIG" in os.environ
 collect_ignore = [] if IN_RIG else ["kernel"]
@@ -126,6 +128,7 @@ def _appliances(root: Path) -> Iterator[Callable[..., RunningAppliance]]:
         appliance.process.stdout.close()
         # Shown with a test that failed: what the appliance had to say, and how it ended.
         print("".join(appliance.output), f"exit status {appliance.process.returncode}", sep="")
+        assert not secret_forms_in("".join(appliance.output)), "there are secrets in its log"
 
 
 @pytest.fixture

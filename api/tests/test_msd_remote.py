@@ -285,3 +285,14 @@ async def test_a_disk_that_gets_full_on_the_way_is_an_error_and_does_not_stay_fu
     assert lines[-1]["result"]["error"] == "MsdNoSpaceError"
     assert (await live.msd())["busy"] is False
     assert files_in(images) == {}
+
+
+async def test_only_hosts_of_the_list_are_asked(live_with: Any) -> None:
+    async with (
+        origin(whole()) as address,
+        live_with("farhand: {fetch: {hosts: ['*.example.org', 192.0.2.0/24]}}") as live,
+    ):
+        await live.msd_ready()
+        answer = await fetch(live, f"http://{address}/a.img")
+        assert "farhand/fetch/hosts" in answer.text
+        assert (await live.msd())["storage"]["images"] == {}

@@ -19,6 +19,7 @@ import httpx
 import trio
 
 from drivers.errors import RemoteAnswerError, RemoteError, RemoteUnreachableError
+from drivers.network.allowed_hosts import AllowedHosts
 from drivers.network.large_reads import LargeReads
 from drivers.wire.content_disposition import bare_name, file_name_of
 
@@ -36,6 +37,7 @@ headers must not keep the storage busy."""
 MAX_OPEN: Final = 2
 """Files open at one time: the storage takes one, so a second one is already a slip; beyond it we refuse."""
 
+ANY_HOST: Final = AllowedHosts()
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PORTS: Final = {"http": 80, "https": 443}
 _HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "farhand"}
@@ -73,11 +75,13 @@ class HttpFile:
 class HttpFiles:
     """Opens files by URL; see `drivers.ports.RemoteFiles`.
 
-    *tls* replaces the system's trust, for servers with a private authority.
+    *tls* replaces the system's trust, for servers with a private authority. Servers that *allowed* does not
+    have are asked nothing, whether a URL or a redirect leads there.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, allowed: AllowedHosts = ANY_HOST) -> None:
         self._tls = tls
+        self._allowed = allowed
         self._open = trio.CapacityLimiter(MAX_OPEN)
 
     @asynccontextmanager
@@ -99,7 +103,7 @@ class HttpFiles:
             ) as pool:
                 answer = await _in_time(
                     OPENING_S + connect_timeout_s,
-                    partial(_follow, pool, url, connect_timeout_s, insecure=insecure),
+                    partial(_follow, pool, url, connect_timeout_s, insecure=insecure, allowed=self._allowed),
                 )
                 try:
                     yield HttpFile(answer)
@@ -131,11 +135,20 @@ class _Answer:
 
 
 async def _follow(
-    pool: httpcore.AsyncConnectionPool, text: str, connect_timeout_s: float, *, insecure: bool
+    pool: httpcore.AsyncConnectionPool,
+    text: str,
+    connect_timeout_s: float,
+    *,
+    insecure: bool,
+    allowed: AllowedHosts,
 ) -> _Answer:
     """Return the first answer that is no redirect."""
     url, authorization = _split(text)
     for _ in range(MAX_REDIRECTS + 1):
+        if not allowed.allow(url.host):
+            raise RemoteAnswerError(
+                f"expected a host that farhand/fetch/hosts lists, got {url.host[:100]} - at {_shown(url)}"
+            )
         answer = await _ask(pool, url, authorization, connect_timeout_s)
         if answer.response.status not in _REDIRECTS:
             return answer

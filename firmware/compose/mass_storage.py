@@ -13,7 +13,7 @@ from api.routes.msd_remote import msd_remote_routes
 from api.routes.msd_uploads import msd_upload_routes
 from api.routes.msd_verify import msd_verify_routes
 from api.routing import Route
-from drivers.network.remote_file import HttpFiles
+from drivers.ports import RemoteFiles
 from firmware.boards.board import Board
 from firmware.core.supervise import Supervisor
 from firmware.settings import LoadedSettings
@@ -43,11 +43,11 @@ async def make_mass_storage(
     )
 
 
-def mass_storage_routes(msd: MsdService, uploads: ResumableUploads) -> list[Route]:
+def mass_storage_routes(msd: MsdService, uploads: ResumableUploads, files: RemoteFiles) -> list[Route]:
     """List the routes of the drive, its images, and all ways in which they come and go."""
     return [
         *msd_routes(msd),
-        *msd_remote_routes(msd, HttpFiles()),
+        *msd_remote_routes(msd, files),
         *msd_upload_routes(uploads),
         *msd_verify_routes(msd),
     ]

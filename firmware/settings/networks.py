@@ -63,3 +63,22 @@ class _Syslog(Kind):
 
 
 type OptionalSyslogServer = Annotated[SyslogServer | None, Nullable(_Syslog())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Host(Kind):
+    """A name, names below one, an address or a network."""
+
+    @override
+    def parse(self, node: Node) -> str:
+        text = (text_of(node) or "").strip().lower()
+        try:
+            return str(ipaddress.ip_network(text))
+        except ValueError:
+            if not re.fullmatch(r"(?=.*[a-z])(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*", text):
+                expected = "a host such as images.example.org or *.example.org, an address or a network"
+                raise MismatchError(expected, node) from None
+            return text
+
+
+type Hosts = Annotated[tuple[str, ...], ListOf(_Host())]

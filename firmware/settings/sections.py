@@ -32,7 +32,7 @@ from firmware.core.config.kinds import (
 )
 from firmware.core.config.section import Notes, Section
 from firmware.core.config.tree import Node
-from firmware.settings.networks import Networks, OptionalSyslogServer, WebOrigins
+from firmware.settings.networks import Hosts, Networks, OptionalSyslogServer, WebOrigins
 from firmware.settings.otg import OtgConfig
 from firmware.subsystems.atx.config import AtxConfig
 from firmware.subsystems.auth.config import AuthConfig
@@ -282,6 +282,13 @@ class AuditConfig(Section, frozen=True):
     """The server that the audit trail is sent to as it is written; None = to nobody."""
 
 
+class FetchConfig(Section, frozen=True):
+    """`farhand/fetch`: files that the appliance is asked to get from other servers."""
+
+    hosts: Hosts = ()
+    """From which hosts; none = from any."""
+
+
 class VideoConfig(Section, frozen=True):
     """`farhand/video`: the capture, which PiKVM gives to its streamer as command-line arguments."""
 
@@ -333,6 +340,7 @@ class FarhandConfig(Section, frozen=True):
     origins: WebOrigins = ()
     """Whose pages may use a user's login besides our own, as `https://name[:port]`."""
     audit: AuditConfig = AuditConfig()
+    fetch: FetchConfig = FetchConfig()
     rights: OptionalPath = Path("/etc/kvmd/rights.toml")
     """Who may do what; None or no such file = everybody with an account everything."""
     video: VideoConfig = VideoConfig()

@@ -256,6 +256,7 @@ OURS = {
     "farhand/origins": [],
     "farhand/tls/hsts": None,
     "farhand/audit/syslog": None,
+    "farhand/fetch/hosts": [],
     "farhand/tls/certificate": "",
     "farhand/tls/key": "",
     "farhand/video/device": "",

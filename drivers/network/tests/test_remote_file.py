@@ -13,6 +13,7 @@ import trustme
 
 from drivers.errors import RemoteAnswerError, RemoteError, RemoteUnreachableError
 from drivers.network import remote_file
+from drivers.network.allowed_hosts import AllowedHosts
 from drivers.network.remote_file import MAX_OPEN, MAX_REDIRECTS, HttpFiles
 
 SECRET = "s3cr3t"
@@ -406,6 +407,21 @@ async def test_a_redirect_from_https_to_http_needs_insecure(authority: trustme.C
         plain.answers["/up.img"] = redirect(safe.url("/c.img"))
         safe.answers["/c.img"] = ok(b"safe")
         assert (await fetch(plain.url("/up.img"), files=trusting(authority))).body == b"safe"
+
+
+async def test_only_hosts_of_the_list_are_asked_also_after_a_redirect() -> None:
+    listed = HttpFiles(allowed=AllowedHosts(["127.0.0.1"]))
+    async with mirror() as first, mirror() as second:
+        second.host = "127.0.0.2"
+        first.answers["/a.img"] = redirect(second.url("/b.img"))
+        first.answers["/own.img"] = redirect("/c.img")
+        first.answers["/c.img"] = ok(b"content")
+        assert (await fetch(first.url("/own.img"), files=listed)).body == b"content"
+        with pytest.raises(RemoteAnswerError, match=r"farhand/fetch/hosts lists, got 127\.0\.0\.2"):
+            await fetch(first.url(), files=listed)
+        with pytest.raises(RemoteAnswerError, match=r"got localhost"):
+            await fetch(f"http://localhost:{first.port}/c.img", files=listed)
+        assert second.requests == []
 
 
 async def test_plain_http_where_tls_is_expected_is_no_connection() -> None:

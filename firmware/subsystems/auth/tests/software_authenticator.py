@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ class SoftwareAuthenticator:
 
     origin: str
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-    credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    credential_id: bytes = field(default_factory=lambda: os.urandom(32))
     counter: int = 0
     step: int = 1
     """What each signature adds to the counter."""
