@@ -5,8 +5,10 @@ A value may be right by itself and still name something that is not there yet, o
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from drivers.video.h264.settings import missing_package
 from firmware.boards.data import board_names
@@ -53,6 +55,12 @@ _WITHOUT_EFFECT = {
 """Keys of the reference that have nothing to say here, and why; nobody waits for them."""
 
 
+SECRET: Final = 0o027
+"""What others may not do with a secret, and the group not write."""
+OWN: Final = 0o022
+"""What nobody else may do with a file that says who may do what."""
+
+
 def check(loaded: LoadedSettings) -> list[str]:
     """Return lines about what is asked for in vain. Raises ConfigurationError for what cannot be served.
 
@@ -90,6 +98,7 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
             "kvmd/auth/external/type",
             f"expected none, as there is none yet, got {kvmd.auth.external.type!r}",
         )
+    yield from _open_secrets(loaded)
     for name, path in (("certificate", farhand.tls.certificate), ("key", farhand.tls.key)):
         if path is not None:
             try:
@@ -108,6 +117,31 @@ def _errors(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
             yield "farhand/rights", f"cannot be read: {farhand.rights}: {exc.strerror}"
         except ValueError as exc:
             yield "farhand/rights", f"{exc} - at {farhand.rights}"
+
+
+def _open_secrets(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
+    """Yield files that others may read, or write, who should not."""
+    kvmd, farhand = loaded.settings.kvmd, loaded.settings.farhand
+    passwords = kvmd.auth.internal
+    for key, path, forbidden in (
+        (
+            "kvmd/auth/internal/file",
+            passwords.file if isinstance(passwords, HtpasswdAuthConfig) else None,
+            SECRET,
+        ),
+        ("kvmd/auth/totp/secret/file", kvmd.auth.totp.secret.file, SECRET),
+        ("farhand/tls/key", farhand.tls.key, SECRET),
+        ("farhand/rights", farhand.rights, OWN),
+    ):
+        try:
+            mode = 0 if path is None else stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue  # whoever reads it says so
+        if mode & forbidden:
+            yield (
+                key,
+                f"its mode {mode:o} lets others read or change it: `chmod {mode & ~forbidden:o} {path}`",
+            )
 
 
 def _replaced(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:

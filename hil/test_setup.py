@@ -72,9 +72,20 @@ def test_a_default_password_in_the_file_is_refused_too(tmp_path: Path) -> None:
     salt = b"saltsaltsaltsalt"
     stored = base64.b64encode(hashlib.sha512(b"admin" + salt).digest() + salt).decode()
     (tmp_path / "config/htpasswd").write_text(f"admin:{{SSHA512}}{stored}\n")
+    (tmp_path / "config/htpasswd").chmod(0o600)
     line = run(tmp_path, "--board", "emulated", "--http", "", "--https", "0.0.0.0:0")
     assert "default" in line
     assert "farhand passwd" in line
+
+
+def test_secrets_that_others_may_read_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    passwords = tmp_path / "config/htpasswd"
+    passwords.write_text("")
+    passwords.chmod(0o644)
+    line = run(tmp_path, "--board", "emulated")
+    assert "kvmd/auth/internal/file" in line
+    assert f"chmod 640 {passwords}" in line
 
 
 def test_a_missing_qemu(tmp_path: Path) -> None:

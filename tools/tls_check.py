@@ -44,6 +44,7 @@ def appliance(directory: Path) -> Iterator[str]:
     for blob in certificate.cert_chain_pems:
         blob.write_to_path(directory / "certificate.pem", append=True)
     certificate.private_key_pem.write_to_path(directory / "key.pem")
+    (directory / "key.pem").chmod(0o600)
     config = directory / "config"
     config.mkdir()
     (config / "override.yaml").write_text(
