@@ -181,6 +181,8 @@ class Route:
     """What the audit trail keeps; None = of what changes something the act, of the rest nothing."""
     in_person: bool = False
     """Whether only users themselves may call it, and nobody by a token or share link of theirs."""
+    refuses_by_page: bool = False
+    """Whether its handler answers what it refuses with a page for a person, since a browser is led there."""
     described: bool = True
     """Whether the description of the API shows it; files of the console are no part of the API."""
 

@@ -217,7 +217,7 @@ def _responses(route: Route, schemas: _Schemas) -> Iterator[tuple[str, dict[str,
         yield str(status), _success(status, answers, schemas)
     for status, names in sorted(_refusals(route).items()):
         if status not in successes:
-            yield str(status), _refusal(status, names, route.access)
+            yield str(status), _refusal(status, names, route)
 
 
 def _success(status: int, answers: Sequence[Answer], schemas: _Schemas) -> dict[str, object]:
@@ -273,11 +273,13 @@ def _name(error: type[OperationError]) -> str:
     return error.__name__
 
 
-def _refusal(status: int, names: set[str], access: Access) -> dict[str, object]:
+def _refusal(status: int, names: set[str], route: Route) -> dict[str, object]:
     description = ", ".join(sorted(name for name in names if name)) or HTTPStatus(status).phrase
     content: dict[str, object] = {_JSON: {"schema": {"$ref": _REF.format(name="Error")}}}
-    if access in (Access.PROXIED, Access.PAGE) and status in (401, 403, 500):
+    if route.access in (Access.PROXIED, Access.PAGE) and status in (401, 403, 429, 500):
         content = dict(_HTML)
+    if route.refuses_by_page:
+        content = {**content, **_HTML}
     if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
         # The server's own answer, before any route is looked for.
         content = {"text/plain": {"schema": {"type": "string"}}}

@@ -264,6 +264,7 @@ def grant_routes(auth: AuthService) -> list[Route]:
             summary="open a share link: sets the cookie auth_token and leads to the console",
             answers=(Answer(None, 303, "", description="to the console"),),
             errors=(ForbiddenError, TooManyAttemptsError),
+            refuses_by_page=True,
         ),
     ]
 

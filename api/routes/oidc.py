@@ -112,6 +112,7 @@ def oidc_routes(oidc: Oidc | None) -> list[Route]:
             summary="send the browser to the provider",
             answers=(Answer(None, 302, "", description="to the provider"),),
             errors=(NoProviderError, ProviderTroubleError),
+            refuses_by_page=True,
         ),
         Route(
             "GET",
@@ -123,6 +124,7 @@ def oidc_routes(oidc: Oidc | None) -> list[Route]:
             summary="where the provider sends the browser back to: sets the cookie auth_token",
             answers=(media("text/html", "a page that goes on to the console"),),
             errors=(NoProviderError, LoginFailedError, NameTakenError, ProviderTroubleError),
+            refuses_by_page=True,
         ),
     ]
 
