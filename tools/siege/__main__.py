@@ -196,6 +196,8 @@ async def _terminate(process: trio.Process) -> None:
 
 
 async def _one(owner: Owner, name: str, seconds: float) -> list[str]:
+    # The attackers before may still have the places of their address.
+    await owner.at_rest()
     owner.latencies_s, owner.events = [], 0
     before = owner.counted
     complaints = []
