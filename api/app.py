@@ -199,7 +199,9 @@ class Application(FrontApp):
     async def _caller(self, access: Access) -> Identity:
         changes = request.method not in SAFE_METHODS
         if access is Access.PUBLIC:
-            if changes:
+            # Without that header only the host could be compared, which a proxy may have changed; and who is
+            # logged in by another page has its owner's rights, not the user's.
+            if changes and "Sec-Fetch-Site" in request.headers:
                 self._refuse_strangers(Nothing(), request.headers)
             return ANYBODY
         credentials = presented(
@@ -218,7 +220,8 @@ class Application(FrontApp):
         """
         if not isinstance(credentials, Cookie | Basic | Nothing):
             return
-        if (stranger := self._front.origins.stranger(headers)) is not None:
+        opened_at = self._front.auth.origin_of(credentials.token) if isinstance(credentials, Cookie) else None
+        if (stranger := self._front.origins.stranger(headers, opened_at)) is not None:
             raise ForbiddenError(
                 f"expected a request of this appliance's own pages, got one from {stranger}"
                 " - farhand/origins in the configuration lists others"

@@ -27,15 +27,19 @@ class Origins:
     def __init__(self, others: Iterable[str] = ()) -> None:
         self._others = frozenset(_read(other) for other in others)
 
-    def stranger(self, headers: Headers) -> str | None:
-        """Return where a request comes from if that is not from us, for a message; None if it may pass."""
+    def stranger(self, headers: Headers, opened_at: str | None = None) -> str | None:
+        """Return where a request comes from if that is not from us, for a message; None if it may pass.
+
+        *opened_at* is the origin of the page in which the user logged in, if that is known: a proxy may have
+        given the request another host than the browser asked.
+        """
         origin = headers.get("Origin")
         if origin is not None and _read(origin) in self._others:
             return None
         site = headers.get("Sec-Fetch-Site")
         if site is not None:
             return None if site in _OWN else _named(origin) or f"a {site[:20]!a} page"
-        if origin is None or _is_at(origin, headers.get("Host") or ""):
+        if origin is None or origin == opened_at or _is_at(origin, headers.get("Host") or ""):
             return None
         return _named(origin)
 

@@ -97,6 +97,7 @@ def auth_routes(auth: AuthService, *, allow_redirects: tuple[str, ...]) -> list[
         answer = Response(b"", 302, headers={"Location": redirect}) if redirect else envelope()
         if token is not None:
             answer.headers["Set-Cookie"] = session_cookie(token)
+            auth.bind_origin(token, call.request.headers.get("Origin"))
         return answer
 
     async def logout(call: Call) -> Response:

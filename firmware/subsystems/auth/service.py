@@ -312,6 +312,15 @@ class AuthService:
         caller = self.caller_of(token)
         return None if caller is None else caller.user
 
+    def bind_origin(self, token: str, origin: str | None) -> None:
+        """Note the origin of the page that opened a session, if its browser told."""
+        if origin is not None:
+            self._sessions.bind_origin(token, origin)
+
+    def origin_of(self, token: str) -> str | None:
+        """Return the origin of the page that opened the session of *token*, None if nobody told."""
+        return self._sessions.origin_of(token)
+
     def caller_of(self, token: str) -> Caller | None:
         """Return who calls with the session *token*; None if it is unknown, expired, or its grant ended."""
         if not self.enabled:

@@ -60,6 +60,7 @@ class _Session:
     expires_at: float
     grant: str | None = None
     holders: int = 0
+    origin: str | None = None
 
     def expired(self, now: float) -> bool:
         return self.holders == 0 and now >= self.expires_at
@@ -110,6 +111,16 @@ class SessionStore:
             return None
         self._sessions.move_to_end(digest)
         return session.user
+
+    def bind_origin(self, token: str, origin: str) -> None:
+        """Note that the page which opened the session of *token* is of *origin*."""
+        if (session := self._sessions.get(self._digest(token))) is not None:
+            session.origin = origin
+
+    def origin_of(self, token: str) -> str | None:
+        """Return of what origin the page was that opened the session of *token*, None if nobody said."""
+        session = self._sessions.get(self._digest(token))
+        return None if session is None else session.origin
 
     def info_of(self, token: str) -> SessionInfo | None:
         """Return what may be shown of the session of *token*, None if it is nobody's."""
