@@ -55,11 +55,13 @@ if find_spec("tools") is not None:  # the rig's guest has none
     def _no_secret_in_the_log() -> Iterator[None]:
         """Fail a test in which a secret was logged."""
         _drawn.forget()
-        handler, root = _SecretsInLogs(), logging.getLogger()
-        level = root.level
-        root.addHandler(handler)
-        root.setLevel(logging.DEBUG)
+        handler, ours = _SecretsInLogs(), [logging.getLogger(name) for name in ("api", "drivers", "firmware")]
+        levels = [logger.level for logger in ours]
+        logging.getLogger().addHandler(handler)
+        for logger in ours:
+            logger.setLevel(logging.DEBUG)
         yield
-        root.setLevel(level)
-        root.removeHandler(handler)
+        for logger, level in zip(ours, levels, strict=True):
+            logger.setLevel(level)
+        logging.getLogger().removeHandler(handler)
         assert not handler.found, "secrets in the log:\n" + "\n".join(handler.found)

@@ -51,7 +51,8 @@ class DrawnSecrets:
         drawn_hex, drawn_bytes = secrets.token_hex, secrets.token_bytes
 
         def token_hex(nbytes: int | None = None) -> str:
-            value = drawn_hex(nbytes)
+            # As the library does, whose own calls `token_bytes`.
+            value = drawn_bytes(nbytes).hex()
             # Those of 16 bytes and less name uploads, tasks and files.
             if nbytes is None or nbytes >= 2 * LEAST_BYTES:
                 self._written.append(value)

@@ -89,5 +89,6 @@ def _checked(backup: Backup, check: Check) -> list[str]:
         for name, data in backup.files.items():
             path = trial / name
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # as it will be restored, since secrets that others may read are refused
             path.write_bytes(data)
         return check(trial)
