@@ -59,7 +59,7 @@ if find_spec("tools") is not None:  # the rig's guest has none
         levels = [logger.level for logger in ours]
         logging.getLogger().addHandler(handler)
         for logger in ours:
-            logger.setLevel(logging.DEBUG)
+            logger.setLevel(logging.INFO)
         yield
         for logger, level in zip(ours, levels, strict=True):
             logger.setLevel(level)

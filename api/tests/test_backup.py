@@ -96,6 +96,7 @@ def test_each_mistake_is_named(tmp_path: Path, files: dict[str, bytes], why: str
     for name, data in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
+        (tmp_path / name).chmod(0o600)
     with pytest.raises(BackupUnusableError) as refusal:
         check_contents(tmp_path, base={}, needs_account=False)
     assert why in str(refusal.value)
