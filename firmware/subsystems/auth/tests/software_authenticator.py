@@ -38,7 +38,7 @@ class SoftwareAuthenticator:
         credential = AttestedCredentialData.create(
             bytes(16),
             self.credential_id,
-            ES256.from_cryptography_key(self.key.public_key()),  # type: ignore[no-untyped-call]
+            ES256.from_cryptography_key(self.key.public_key()),  # type: ignore[no-untyped-call]  # fido2 has no types here
         )
         data = self._data(options["rp"]["id"], FLAG.AT, credential)
         response = {
