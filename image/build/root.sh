@@ -77,9 +77,9 @@ for glibc in 41 40 39 38 37 36 35 34 33 32 31 30 29 28 27 26 25 24 17; do platfo
 target=(--no-index --no-compile --no-deps --only-binary=:all: --python-version 3.13 --implementation cp "${platforms[@]}" --target "$site")
 pip install "${target[@]}" --find-links "$wheels" --require-hashes -r "$REPO/requirements/image.txt"
 rm -rf "$site/bin"
-pip install "${target[@]}" "$work"/wheel/*.whl
+# By its name and not as a file: pip would note the file's path, another one each time, with its hash in RECORD.
+pip install "${target[@]}" --find-links "$work/wheel" farhand
 rm -rf "$site/bin"
-find "$site" -name direct_url.json -delete
 file=$(find "$site/drivers/video" -name '_jpeg*.so')
 [ -n "$file" ] || die "the wheel has no JPEG extension"
 
