@@ -63,10 +63,10 @@ image-boot BOARD="generic-arm64":
 image-check BOARD="rpi4":
     PYTHONPATH=. {{ bin }}/python -m image.checklist "$1"
 
-[doc("Update the built generic-arm64 image in QEMU: refusals, a newer version, the ways back. Needs root")]
+[doc("Update the built generic-arm64 image in QEMU: refusals, a newer version, the ways back; or NAMES alone. Needs root")]
 [group("check")]
-image-update:
-    PYTHONPATH=. {{ bin }}/python -m image.update_check
+image-update *NAMES:
+    PYTHONPATH=. {{ bin }}/python -m image.update_check "$@"
 
 [doc("Cut the power N times at random moments of updates in QEMU; --seed S repeats a run. Needs root")]
 [group("check")]

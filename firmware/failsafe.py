@@ -49,7 +49,7 @@ FOR_STRANGERS: Final = (
 )
 FOR_THE_OWNER: Final = (
     "The last lines of its log are below, secrets masked; all of it: journalctl -u farhand. "
-    "When the cause is mended: systemctl restart farhand."
+    "When the cause is mended: systemctl reset-failed farhand; systemctl restart farhand."
 )
 NO_LOG: Final = "The log cannot be read."
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from image.boot_check import Key, check_login, note, shell, wait_for_api
 from image.bundles import BOARD, OUT, Root, disk_of, sign
 from image.machine import CACHE, ImageError, Machine, running
+from image.outside import Key, check_login, note, shell, wait_for_api
 from image.update_check import GOOD, RETURN_DEADLINE_S, first_start, install, installing, new_card
 
 MARKER: Final = "/data/state/power-cuts"

@@ -1,10 +1,11 @@
 """`just image-update`: updates, refusals, the ways back, in QEMU with the boot loader that the boards have.
 
-It installs a newer version and expects the state to survive; offers bundles that must be refused (of another
-board, forged, signed with an expired key, cut short, older) and expects the reason; installs versions that
-are signed like the real one and sabotaged (one never says how it is, one crashes, one cannot mount its data,
-one has garbage for a root), and expects the machine to return to the version before by itself and to say why
-afterwards.
+It offers bundles that must be refused (of another board, forged, signed with an expired key, cut short,
+older) and expects the reason; installs a newer version through the API and expects the state to survive;
+installs versions that are signed like the real one and sabotaged (one never says how it is, one crashes, one
+cannot mount its data, one has garbage for a root), and expects the machine to return to the version before by
+itself and to say why afterwards. Names of scenarios as arguments run those alone, each after the newer
+version was installed.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from image.boot_check import Key, check_login, note, put_boot_file, shell, wait_for_api
+from image.api_updates import expect_slots, install_by_api, must_be_refused_by_api, restart_by_api
 from image.bundles import BOARD, MOUNT, OUT, Root, disk_of, expired_keys, sign
 from image.machine import CACHE, REPO, ImageError, Machine, fresh_disk, newest_image, running
+from image.outside import Key, check_login, note, put_boot_file, shell, wait_for_api
 
 BOOT_DEADLINE_S: Final = 1200
 """Emulated, and beside other work, as for the first start."""
@@ -43,6 +46,7 @@ class Refused:
 class Sabotaged:
     """A version that must be given up, and a word of the reason that is told afterwards."""
 
+    scenario: str
     version: str
     word: str
     shell: str = ""
@@ -63,30 +67,36 @@ REFUSED: Final = (
     Refused("older.raucb", "ersion"),
     Refused("short.raucb", ""),
 )
+REFUSALS: Final = "refusals"
+STAY: Final = "stay"
 # What spoils one stays in the next.
 SABOTAGED: Final = (
     Sabotaged(
+        "silent",
         "91.0.0",
         "has not told how it is",
         "sed -i 's# --self-report [^ ]*##' etc/systemd/system/farhand.service",
     ),
     Sabotaged(
+        "crashing",
         "92.0.0",
         "sabotaged to crash",
         "printf '#!/bin/sh\\necho sabotaged to crash >&2\\nexit 1\\n' >usr/bin/farhand",
     ),
     Sabotaged(
+        "dataless",
         "93.0.0",
         "what failed: data.mount",
         "sed -i 's/^Type=ext4/Type=iso9660/' etc/systemd/system/data.mount",
         mounts_data=False,
     ),
-    Sabotaged("94.0.0", "cannot mount rootA", mounts_data=False),
+    Sabotaged("rootless", "94.0.0", "cannot mount rootA", mounts_data=False),
 )
+SCENARIOS: Final = (REFUSALS, STAY, *(one.scenario for one in SABOTAGED))
 
 
-def make_bundles(scratch: Path) -> Path:
-    """Make all of them, and return the disk that has them."""
+def make_bundles(scratch: Path, scenarios: Collection[str] = SCENARIOS) -> Path:
+    """Make those that *scenarios* need, and return the disk that has them."""
     folder = scratch / "bundles"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
@@ -98,10 +108,18 @@ def make_bundles(scratch: Path) -> Path:
     packed = scratch / "root.squashfs"
     good = sign(folder / "good.raucb", GOOD, {"rootfs": root.pack(packed, GOOD), "boot": boot})
     for one in SABOTAGED:
+        if one.scenario not in scenarios:
+            continue
         image = root.pack(packed, one.version, one.shell) if one.shell else garbage
         sign(folder / one.bundle, one.version, {"rootfs": image, "boot": boot})
     root.remove()
     packed.unlink()
+    if REFUSALS in scenarios:
+        _make_refused(scratch, folder, good, garbage)
+    return disk_of(folder, scratch / "bundles.img")
+
+
+def _make_refused(scratch: Path, folder: Path, good: Path, garbage: Path) -> None:
     with good.open("rb") as whole:
         (folder / "short.raucb").write_bytes(whole.read(1 << 20))
     forger = scratch / "forger"
@@ -112,7 +130,6 @@ def make_bundles(scratch: Path) -> Path:
     sign(folder / "forged.raucb", "99.0.0", small, keys=forger)
     sign(folder / "expired.raucb", "99.0.0", small, keys=expired_keys(scratch / "expired"))
     sign(folder / "older.raucb", "0.0.1", small)
-    return disk_of(folder, scratch / "bundles.img")
 
 
 def installing(bundle: str) -> str:
@@ -150,11 +167,11 @@ def must_install(machine: Machine, key: Key, bundle: str) -> None:
         raise ImageError(f"{bundle} was refused: {reason(done)}")
 
 
-def restart(machine: Machine, key: Key, slot: str, version: str) -> None:
-    """Restart, and expect that *slot* with *version* is what is up and confirmed in the end."""
+def await_confirmed(machine: Machine, key: Key, slot: str, version: str, ask: Callable[[], object]) -> None:
+    """Have *ask* restart it, and expect that *slot* with *version* is up and confirmed in the end."""
     confirmed = f"slot {slot} with version {version} is confirmed"
     before = machine.console().count(confirmed)
-    shell(machine, key, "systemctl reboot")
+    ask()
     machine.wait_for(confirmed, RETURN_DEADLINE_S, times=before + 1)
     note(machine, f"slot {slot} with version {version} is up and confirmed")
     if shell(machine, key, f"cat {MARKER}").stdout.strip() != "kept":
@@ -168,10 +185,11 @@ def told(machine: Machine, key: Key) -> str:
     return " ".join(findings)
 
 
-def must_return(machine: Machine, key: Key, sabotaged: Sabotaged) -> None:
+def must_return(machine: Machine, key: Key, password: str, sabotaged: Sabotaged) -> None:
     """Install a version that cannot work; expect the one before, and why."""
     must_install(machine, key, sabotaged.bundle)
-    restart(machine, key, "B", GOOD)
+    await_confirmed(machine, key, "B", GOOD, lambda: shell(machine, key, "systemctl reboot"))
+    expect_slots(machine, password, {"A": "given_up", "B": "confirmed"}, given_up=sabotaged.version)
     said = told(machine, key)
     if sabotaged.version not in said or sabotaged.word not in said:
         raise ImageError(
@@ -193,25 +211,35 @@ def must_stay(machine: Machine, key: Key) -> None:
     for confirmed, why in ((kept, "it worked before"), ("", "there is no other version to go back to")):
         command = f"printf %s '{confirmed}' >{file}; rm -f /run/farhand/confirmed; "
         command += "systemctl start farhand-probation@timer.service; touch /run/farhand/confirmed; "
-        command += f"printf %s '{kept}' >{file}; journalctl -b -u farhand-probation@timer.service -o cat"
+        command += f"printf %s '{kept}' >{file}; journalctl --sync; "
+        command += "journalctl -b -u farhand-probation@timer.service -o cat"
         if why not in (said := shell(machine, key, command).stdout):
             raise ImageError(f"expected the version to stay because {why}, got {said!r}")
     note(machine, "the end of its probation leaves a version that worked, and one that is alone")
 
 
-def updates(machine: Machine, key: Key, password: str) -> None:
-    """Install, refuse, return: all without a loss of power."""
+def updates(machine: Machine, key: Key, bundles: Path, scenarios: Collection[str]) -> None:
+    """Install, refuse, return: all without a loss of power. *bundles* is the folder of them."""
+    password = first_start(machine)
     shell(machine, key, f"echo kept >{MARKER}")
-    for refused in REFUSED:
-        must_refuse(machine, key, refused)
-    must_install(machine, key, "good.raucb")
-    restart(machine, key, "B", GOOD)
+    expect_slots(machine, password, {"A": "confirmed", "B": "empty"})
+    if REFUSALS in scenarios:
+        for refused in REFUSED:
+            must_refuse(machine, key, refused)
+        must_be_refused_by_api(machine, password, bundles / "older.raucb", "older")
+        expect_slots(machine, password, {"A": "confirmed", "B": "empty"})
+    install_by_api(machine, password, bundles / "good.raucb")
+    expect_slots(machine, password, {"A": "confirmed", "B": "waiting"})
+    await_confirmed(machine, key, "B", GOOD, lambda: restart_by_api(machine, password))
+    expect_slots(machine, password, {"A": "standby", "B": "confirmed"})
     check_login(machine, password)
     if said := told(machine, key):
         raise ImageError(f"expected the doctor to have nothing to tell of updates, got {said}")
-    must_stay(machine, key)
+    if STAY in scenarios:
+        must_stay(machine, key)
     for sabotaged in SABOTAGED:
-        must_return(machine, key, sabotaged)
+        if sabotaged.scenario in scenarios:
+            must_return(machine, key, password, sabotaged)
     check_login(machine, password)
 
 
@@ -233,7 +261,11 @@ def new_card(disk: Path, key: Key, directory: Path) -> None:
 
 def main() -> int:
     """Update the image that was built last."""
-    argparse.ArgumentParser(description="Update the built image in QEMU.").parse_args()
+    parser = argparse.ArgumentParser(description="Update the built image in QEMU.")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; else all")
+    scenarios = parser.parse_args().scenarios or SCENARIOS
+    if unknown := set(scenarios) - set(SCENARIOS):
+        parser.error(f"expected {', '.join(SCENARIOS)}, got {', '.join(sorted(unknown))} - at SCENARIO")
     scratch = CACHE / "update"
     scratch.mkdir(parents=True, exist_ok=True)
     disk = scratch / "card.img"
@@ -241,9 +273,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as directory:
             key = Key(Path(directory))
             new_card(disk, key, Path(directory))
-            bundles = make_bundles(scratch)
+            bundles = make_bundles(scratch, scenarios)
             with running(BOARD, disk, scratch / "console.log", bundles) as machine:
-                updates(machine, key, first_start(machine))
+                updates(machine, key, scratch / "bundles", scenarios)
     except ImageError as error:
         print(f"image-update: {error}", file=sys.stderr)
         return 1
