@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 
+pytest_plugins = ("pytester", "tools.fault_matrix.plugin")
+
 if find_spec("hypothesis") is not None:  # the rig's guest has none
     from hypothesis import HealthCheck, settings
 

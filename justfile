@@ -120,6 +120,15 @@ rig-all: console
     PYTHONPATH=hil {{ bin }}/python -m rig run -q hil/kernel board-tests
     {{ bin }}/pytest -q hil/test_rig_tooling.py hil/test_rig_appliance.py
 
+[doc("Run every test of the fault matrix, on the host and in the rig, and write docs/reliability.md anew")]
+[group("check")]
+fault-matrix: console
+    rm -rf .cache/faults
+    # What fails is written into the table, and fails the recipe at its end.
+    {{ bin }}/pytest -q -m fault --fault-results .cache/faults/host.jsonl || true
+    PYTHONPATH=hil {{ bin }}/python -m rig run -q -m fault --fault-results .cache/faults/rig.jsonl || true
+    {{ bin }}/python -m tools.fault_matrix .cache/faults/host.jsonl .cache/faults/rig.jsonl
+
 [doc("A shell inside the rig, for people; Ctrl-] leaves")]
 [group("check")]
 rig-shell:

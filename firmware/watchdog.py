@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 import trio
 
-from drivers.errors import DriverError, NotSupportedError
+from drivers.errors import DeviceGoneError, DriverError, NotSupportedError
 from drivers.system.hardware_watchdog import DEFAULT_TIMEOUT_S, HardwareWatchdog, open_watchdog
 from drivers.system.sd_notify import ServiceManager
 from firmware.core.cell import Cell
@@ -95,6 +95,7 @@ class WatchdogFeeder:
         self._hardware_path = hardware_path
         self._hardware_timeout_s = hardware_timeout_s
         self._hardware: HardwareWatchdog | None = None
+        self._held = AsyncExitStack()
         self._rounds = 0
         self._rounds_failed = 0
         self.state: Cell[WatchdogState] = Cell(
@@ -184,17 +185,25 @@ class WatchdogFeeder:
             return
         try:
             if self._hardware is None:
-                self._hardware = await self._arm(self._hardware_path, stack)
+                self._held = await stack.enter_async_context(AsyncExitStack())
+                self._hardware = await self._arm(self._hardware_path)
             await self._hardware.feed()
             self.state.publish(msgspec.structs.replace(self.state.value, hardware_error=None))
         except NotSupportedError as exc:
             self._hardware_path = None
             self._hardware_failed(exc)
+        except DeviceGoneError as exc:
+            # What comes in its place is another device under the same name.
+            self._hardware_failed(exc)
+            self._hardware = None
+            await self._held.aclose()
         except DriverError as exc:
             self._hardware_failed(exc)
 
-    async def _arm(self, path: Path, stack: AsyncExitStack) -> HardwareWatchdog:
-        watchdog = await stack.enter_async_context(open_watchdog(path, timeout_s=self._hardware_timeout_s))
+    async def _arm(self, path: Path) -> HardwareWatchdog:
+        watchdog = await self._held.enter_async_context(
+            open_watchdog(path, timeout_s=self._hardware_timeout_s)
+        )
         facts = watchdog.facts
         logger.info("%s (%s) is armed with %d s", path, facts.identity, facts.timeout_s)
         if facts.has_reset_us:

@@ -178,6 +178,9 @@ def online(tasks: dict[str, Any]) -> bool:
     return all(task["phase"] == "online" for name, task in tasks.items() if name.startswith("board."))
 
 
+@pytest.mark.fault("gadget HID", "missing")
+@pytest.mark.fault("GPIO lines, ATX", "missing")
+@pytest.mark.fault("V4L2 capture", "missing")
 def test_without_its_hardware_it_serves_and_says_what_is_missing(bench: Bench) -> None:
     tasks = bench.tasks()
     assert "controller" in tasks["board.gadget"]["last_error"]
@@ -191,6 +194,9 @@ def test_without_its_hardware_it_serves_and_says_what_is_missing(bench: Bench) -
     assert "BAD   video capture" in doctor.output
 
 
+@pytest.mark.fault("gadget HID", "returns")
+@pytest.mark.fault("GPIO lines, ATX", "returns")
+@pytest.mark.fault("V4L2 capture", "returns")
 def test_it_takes_up_the_hardware_when_it_comes(bench: Bench) -> None:
     bench.start_pc()
     bench.wait_tasks(online)

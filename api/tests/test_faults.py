@@ -98,6 +98,7 @@ async def test_everything_is_online_after_the_start(mock_clock: MockClock, house
     assert {task["starts"] for task in tasks.values()} == {1}
 
 
+@pytest.mark.fault("emulated PC", "vanishes", "returns")
 async def test_an_unplugged_keyboard(mock_clock: MockClock, house: House) -> None:
     async def online(keyboard: bool) -> bool:
         hid = await house.get("/api/hid")
@@ -116,6 +117,7 @@ async def test_an_unplugged_keyboard(mock_clock: MockClock, house: House) -> Non
     assert "KeyA" in house.pc.observer.held_keys
 
 
+@pytest.mark.fault("emulated PC", "vanishes", "returns")
 async def test_an_unplugged_mouse(mock_clock: MockClock, house: House) -> None:
     async def online(mouse: bool) -> bool:
         hid = await house.get("/api/hid")
@@ -142,6 +144,7 @@ async def test_a_power_led_that_vanishes(mock_clock: MockClock, house: House) ->
     await eventually(lambda: shows(online=True, power=True))
 
 
+@pytest.mark.fault("emulated PC", "vanishes", "returns")
 async def test_a_capture_that_vanishes(mock_clock: MockClock, house: House) -> None:
     async def source_online(wanted: bool) -> bool:
         running = (await house.get("/api/streamer"))["streamer"]

@@ -102,6 +102,7 @@ async def test_room_is_checked_before_anything_comes(
         assert staged(tmp_path) == []
 
 
+@pytest.mark.fault("updates: RAUC", "ENOSPC")
 async def test_a_disk_that_fills_meanwhile_is_told(
     live_with: LiveWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 
 import trio
 
-from drivers.errors import DeviceGoneError, DeviceTimeoutError, DriverError
+from drivers.errors import BadReplyError, DeviceGoneError, DeviceTimeoutError, DriverError
 from drivers.fanout import Fanout
 from drivers.ports import ChannelOutput
 from drivers.system.blocking import BlockingCalls
@@ -27,6 +27,8 @@ PWM_CLASS: Final = Path("/sys/class/pwm")
 EXPORT_DEADLINE_S: Final = 2.0
 """The kernel makes a channel's directory at once; udev may still be setting its permissions."""
 EXPORT_LOOK_S: Final = 0.05
+CHECK_S: Final = 5.0
+"""How often channels are looked for: a chip whose driver goes, or is loaded anew, tells nobody."""
 CLOSE_DEADLINE_S: Final = 2.0
 """Two writes to sysfs, which delay the end of the appliance."""
 
@@ -56,6 +58,7 @@ class PwmDriver:
         self._calls = BlockingCalls(threads=1)
         # Bound 1: it only says that there is something to read, which is so after writes alone.
         self._changes = Fanout[None](1)
+        self._look = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold the channels until cancelled. Raises DriverError."""
@@ -67,7 +70,12 @@ class PwmDriver:
                 else:
                     self._levels[pin] = await self._call(pin, partial(self._is_on, pin))
             task_status.started()
-            await trio.sleep_forever()
+            while True:
+                self._look = trio.Event()
+                with trio.move_on_after(CHECK_S):
+                    await self._look.wait()
+                for pin in self._pins:
+                    await self._call(pin, (self._at(pin) / "duty_cycle").stat)
         finally:
             self._levels = {}
             await self._let_go()
@@ -83,7 +91,11 @@ class PwmDriver:
         # Before it is tried, since a channel that comes back gets it.
         self._written[pin] = level
         self._require_held(pin)
-        await self._apply(pin, level)
+        try:
+            await self._apply(pin, level)
+        except DriverError:
+            self._look.set()
+            raise
 
     def changes(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[None]]:
         """See `ChannelDriver.changes`."""
@@ -162,4 +174,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _read(path: Path) -> int:
-    return int(path.read_text())
+    text = path.read_text(errors="replace")
+    try:
+        return int(text)
+    except ValueError:
+        raise BadReplyError(f"expected a number, got {text[:64]!r} - at {path}") from None

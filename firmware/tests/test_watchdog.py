@@ -353,7 +353,29 @@ async def test_hardware_that_systemd_owns_is_told_once_and_systemd_is_fed(
     hardware.feed_error = None
     await trio.sleep(10)
     assert feeder.state.value.hardware_error is None
-    assert hardware.opened == 12
+
+
+@pytest.mark.fault("hardware watchdog", "vanishes", "returns")
+async def test_hardware_that_went_is_armed_anew_when_it_returns(
+    autojump_clock: trio.testing.MockClock,
+    nursery: trio.Nursery,
+    checks: list[Check],
+    manager: ServiceManager,
+    hardware: Hardware,
+) -> None:
+    feeder = WatchdogFeeder(checks, service_manager=manager, hardware_path=Path("/dev/watchdog0"))
+    await nursery.start(feeder.run)
+    hardware.feed_error = DeviceGoneError("the watchdog went away")
+    await trio.sleep(2 * feeder.period_s)
+    assert feeder.state.value.hardware_error == "the watchdog went away"
+    hardware.open_error, hardware.feed_error = DeviceGoneError("no such device"), None
+    fed = hardware.fed
+    await trio.sleep(5 * feeder.period_s)
+    assert (hardware.fed, feeder.state.value.hardware_error) == (fed, "the watchdog went away")
+    hardware.open_error = None
+    await trio.sleep(2 * feeder.period_s)
+    assert feeder.state.value.hardware_error is None
+    assert hardware.fed > fed
 
 
 async def test_what_is_no_watchdog_is_not_tried_again(

@@ -1,4 +1,4 @@
-"""A file system with one file whose opening hangs for as long as the test wants: a network that is gone.
+"""A file system with one file whose opening hangs, or whose reading fails, for as long as the test wants.
 
 A FUSE server of the least that a regular, readable file needs, in a thread of its own. Must never outlive its
 context: closing the device makes the kernel end whatever still hangs.
@@ -37,6 +37,8 @@ class HangingFiles:
         self._mutex = threading.Lock()
         self._passing: int | None = None
         self._held: list[int] = []
+        self.unreadable = False
+        """Whether reading is answered with an I/O error: a worn card, a network that is gone."""
         self.hanging = threading.Event()
         """Set once an opening hangs."""
 
@@ -84,6 +86,8 @@ class HangingFiles:
             self._answer(unique, struct.pack("<QII", _ATTRIBUTE_SECONDS, 0, 0) + self._attributes(node))
         elif opcode == _OPEN:
             self._open(unique)
+        elif opcode == _READ and self.unreadable:
+            self._answer(unique, error=errno.EIO)
         elif opcode == _READ:
             _, offset, length = struct.unpack_from("<QQI", body)
             self._answer(unique, bytes(max(0, min(length, self._size_bytes - offset))))

@@ -40,6 +40,8 @@ class RelayBoard:
     def __init__(self, unique: str) -> None:
         self.unique = unique
         self.relays = 0
+        self.mute = False
+        """Whether it leaves what it is asked without an answer."""
         self._descriptor = os.open(UHID, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         name = b"Relay board of the rig"
         create = struct.pack(
@@ -75,6 +77,8 @@ class RelayBoard:
             if kind == OUTPUT:
                 (size,) = struct.unpack_from("<H", event, 4 + DATA_BYTES)
                 self._output(event[4 : 4 + size])
+            elif self.mute:
+                continue
             elif kind == GET_REPORT:
                 (request,) = struct.unpack_from("<I", event, 4)
                 report = b"\0RIG01\0\0" + bytes([self.relays])

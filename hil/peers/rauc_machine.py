@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -102,6 +103,15 @@ class RaucMachine:
 
     folder: Path
     address: str
+    start_service: Callable[[], None]
+    """Start RAUC's service, after `kill_service`, and wait until it answers."""
+    service: subprocess.Popen[bytes] | None = None
+
+    def kill_service(self) -> None:
+        """Kill RAUC's service with what it has started, such as the boot loader's script."""
+        assert self.service is not None
+        os.killpg(self.service.pid, signal.SIGKILL)
+        self.service.wait()
 
     def slot(self, name: str) -> bytes:
         """Return what is in a slot's file (`rootA`)."""
@@ -221,24 +231,31 @@ def rauc_machine(folder: Path) -> Iterator[RaucMachine]:
     boot_loader = folder / "boot-loader"
     boot_loader.write_text(_BOOT_LOADER.format(folder=folder))
     boot_loader.chmod(0o755)
-    machine = RaucMachine(folder, f"unix:path={socket}")
-    for name, value in (("primary", "A"), ("state-A", "good"), ("state-B", "good")):
-        machine.set_mark(name, value)
-    environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": machine.address}
+    address = f"unix:path={socket}"
+    environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": address}
     bus = ["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--nopidfile"]
     service = ["rauc", f"--conf={folder}/system.conf", "--override-boot-slot=A", "service"]
     with ExitStack() as stack, (folder / "log").open("wb") as log:
 
-        def start(command: list[str]) -> None:
+        def start(command: list[str]) -> subprocess.Popen[bytes]:
             process = stack.enter_context(
-                subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+                subprocess.Popen(
+                    command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                )
             )
             stack.callback(process.terminate)
+            return process
 
+        def start_service() -> None:
+            machine.service = start(service)
+            _wait(lambda: _answers(environment), "RAUC")
+
+        machine = RaucMachine(folder, address, start_service)
+        for name, value in (("primary", "A"), ("state-A", "good"), ("state-B", "good")):
+            machine.set_mark(name, value)
         start(bus)
         _wait(socket.exists, "the bus")
-        start(service)
-        _wait(lambda: _answers(environment), "RAUC")
+        start_service()
         yield machine
 
 

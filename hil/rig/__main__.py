@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         "--coverage", action="store_true", help="measure coverage for the host's `coverage combine`"
     )
     run.add_argument(
+        "--fault-results", type=Path, help="add the results of tests marked `fault` to this file"
+    )
+    run.add_argument(
         "--artefacts", type=Path, default=in_guest.ARTEFACTS, help="where junit.xml and console.log go"
     )
     run.add_argument("--deadline-s", type=float, default=in_guest.DEADLINE_S, help="for the whole run")
@@ -86,7 +89,9 @@ def _build(_options: argparse.Namespace, _rest: list[str]) -> int:
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
     with _started(cold=options.cold) as rig:
-        what = in_guest.PytestRun(tuple(rest), options.coverage, options.artefacts, options.deadline_s)
+        what = in_guest.PytestRun(
+            tuple(rest), options.coverage, options.fault_results, options.artefacts, options.deadline_s
+        )
         return in_guest.run_pytest(rig, what, _print)
 
 

@@ -25,6 +25,7 @@ DEADLINE_S = 3600.0
 
 _JUNIT = "/tmp/rig/junit.xml"
 _COVERAGE = "/tmp/rig/coverage"
+_FAULTS = "/tmp/rig/faults.jsonl"
 _LIST_DEADLINE_S = 60
 # A word behind one of these is no path, even if there is one of that name.
 _WITH_VALUE = frozenset({"-k", "-m", "-p", "-o", "-W", "-r"})
@@ -40,6 +41,8 @@ class PytestRun:
     """Arguments of pytest. Without any path in them, it is `hil/kernel`."""
     coverage: bool = False
     """Whether to measure coverage, for the host's `coverage combine`."""
+    fault_results: Path | None = None
+    """The host's file to which the results of tests marked `fault` are added; None keeps none."""
     artefacts: Path = ARTEFACTS
     deadline_s: float = DEADLINE_S
     environment: dict[str, str] = field(default_factory=dict)
@@ -51,6 +54,7 @@ class PytestRun:
             *("-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={_JUNIT}"),
             # It comes with an HTTP client; loading it takes a second of every run.
             *("-p", "no:anyio"),
+            *(() if self.fault_results is None else (f"--fault-results={_FAULTS}",)),
             *self.arguments,
             *selection,
         ]
@@ -101,6 +105,10 @@ def _fetch(rig: Rig, what: PytestRun) -> None:
     except GuestRefusedError:
         # Pytest ended before it could write one, which its output and its status say.
         step.say("the run left no junit report")
+    if what.fault_results is not None:
+        what.fault_results.parent.mkdir(parents=True, exist_ok=True)
+        with what.fault_results.open("ab") as file:
+            file.write(rig.get(_FAULTS))
     if what.coverage:
         names = rig.run(["ls", _COVERAGE], timeout_s=_LIST_DEADLINE_S).check().output.split()
         for name in names:

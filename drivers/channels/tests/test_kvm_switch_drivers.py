@@ -194,6 +194,7 @@ async def test_selections_at_once_are_done_whole_one_after_the_other(kind: Kind,
 
 
 @each_kind
+@pytest.mark.fault("channels: KVM switches", "garbage")
 async def test_noise_on_the_line_is_no_report(kind: Kind, pty: Pty) -> None:
     switch = kind.switch(1)
     driver = kind.make(pty.path, [], AMPLE_S)
@@ -237,6 +238,7 @@ async def test_a_switch_that_stays_is_told_and_the_driver_works_on(kind: Kind, p
 
 
 @each_kind
+@pytest.mark.fault("channels: KVM switches", "stalls")
 async def test_a_mute_switch_ends_the_driver(kind: Kind, pty: Pty) -> None:
     switch = kind.switch(1)
     cable = Cable()
@@ -260,6 +262,7 @@ async def test_a_mute_switch_ends_the_driver(kind: Kind, pty: Pty) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for name, kind in KINDS.items() if name != "xh_hk4401"])
+@pytest.mark.fault("channels: KVM switches", "missing")
 async def test_a_switch_that_is_off_from_the_start(kind: Kind, pty: Pty) -> None:
     """But for the XH-HK4401, which cannot be asked: it is there until it fails."""
     driver = kind.make(pty.path, [], 0.05)
@@ -268,6 +271,7 @@ async def test_a_switch_that_is_off_from_the_start(kind: Kind, pty: Pty) -> None
 
 
 @each_kind
+@pytest.mark.fault("channels: KVM switches", "vanishes", "returns", "EIO")
 async def test_a_cable_that_is_pulled_and_returns_moves_nothing(kind: Kind, pty: Pty, tmp_path: Path) -> None:
     """Under the supervisor, as in the appliance; the new pty has the path of the old one by a link."""
     link = tmp_path / "switch"
@@ -302,6 +306,7 @@ async def test_a_cable_that_is_pulled_and_returns_moves_nothing(kind: Kind, pty:
         other.unplug()
 
 
+@pytest.mark.fault("channels: KVM switches", "stalls")
 async def test_an_xh_hk4401_that_falls_silent_is_gone(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kvm_switch, "BEAT_S", 0.1)
     switch = Hk4401Switch(port=1)

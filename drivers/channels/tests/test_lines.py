@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -14,7 +17,8 @@ from trio.testing import MockClock
 from drivers.channels.lines import RETRY_S, LinesDriver
 from drivers.channels.locator import BLINK_S, LocatorDriver
 from drivers.emulated.gpio_chip import EmulatedChip, EmulatedChips, EmulatedLine
-from drivers.errors import DeviceBusyError, DeviceGoneError, DriverError
+from drivers.errors import DeviceBusyError, DeviceGoneError, DeviceTimeoutError, DriverError
+from drivers.gpio.calls import LineCalls, ThreadCalls
 from drivers.gpio.declarations import InputDeclaration, OutputDeclaration
 from drivers.ports import ChannelDriver, ChannelInput, ChannelOutput
 
@@ -129,6 +133,7 @@ async def test_a_line_that_somebody_holds_leaves_the_others_alone_and_is_tried_a
     ]
 
 
+@pytest.mark.fault("channels: GPIO", "returns")
 async def test_an_output_that_comes_back_is_as_it_was_last_told(
     chip: EmulatedChip, running: Running, autojump_clock: MockClock
 ) -> None:
@@ -143,6 +148,7 @@ async def test_an_output_that_comes_back_is_as_it_was_last_told(
         assert await driver.read("4") is True
 
 
+@pytest.mark.fault("channels: GPIO", "missing")
 async def test_without_any_line_the_driver_fails(chip: EmulatedChip) -> None:
     taken(chip, 0)
     driver = LinesDriver(chip, [ChannelInput("0")], [ChannelOutput("99")])
@@ -206,3 +212,57 @@ def test_chips_are_told_apart_by_their_names() -> None:
     assert chips(None) is chips(None)
     assert chips("/dev/gpiochip7") is not chips(None)
     assert "/dev/gpiochip7" in str(chips("/dev/gpiochip7"))
+
+
+class FailingChip(EmulatedChip):
+    """Its line 2 cannot be driven while `broken`, and answers no sooner than `answers` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = False
+        self.answers = threading.Event()
+        self.answers.set()
+
+    def calls(self) -> LineCalls:
+        return ThreadCalls()
+
+    def drive(self, offset: int, level: bool) -> None:
+        if offset == 2:
+            self.answers.wait(60)
+            if self.broken:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().drive(offset, level)
+
+
+@pytest.mark.fault("channels: GPIO", "EIO")
+async def test_a_line_that_cannot_be_driven_is_told_and_the_others_work(running: Running) -> None:
+    chip = FailingChip()
+    driver = LinesDriver(chip, (), [ChannelOutput("2"), ChannelOutput("4")])
+    async with running(driver):
+        chip.broken = True
+        with pytest.raises(DriverError, match=r"channel 2 .*: Input/output error"):
+            await driver.write("2", True)
+        await driver.write("4", True)
+        assert chip.level(4) is True
+        chip.broken = False
+        await driver.write("2", True)
+        assert chip.level(2) is True
+
+
+@pytest.mark.fault("channels: GPIO", "stalls")
+async def test_a_line_behind_a_bus_that_hangs_is_told_and_the_others_work(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.gpio.calls.CALL_DEADLINE_S", 0.2)
+    chip = FailingChip()
+    driver = LinesDriver(chip, (), [ChannelOutput("2"), ChannelOutput("4")])
+    async with running(driver):
+        chip.answers.clear()
+        with pytest.raises(DeviceTimeoutError, match=r"answer within 0\.2 s"):
+            await driver.write("2", True)
+        monkeypatch.setattr("drivers.gpio.calls.CALL_DEADLINE_S", 60)
+        await driver.write("4", True)
+        assert chip.level(4) is True
+        chip.answers.set()
+        await driver.write("2", False)
+        assert chip.level(2) is False

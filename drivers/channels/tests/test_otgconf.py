@@ -75,6 +75,7 @@ async def test_the_gadget_and_its_functions_are_switched(
     assert "hid.usb9" in caplog.text
 
 
+@pytest.mark.fault("channels: parts of the gadget", "missing", "vanishes")
 async def test_a_gadget_that_takes_its_time_is_offline_until_then(
     gadget: Gadget, running: Running, autojump_clock: MockClock
 ) -> None:

@@ -114,6 +114,7 @@ class TestIpmi:
             with pytest.raises(DriverError, match=f"BMC at 127.0.0.1:{bmc.port} does not tell .*session"):
                 await ipmi_driver(bmc, passwd="another").run()
 
+    @pytest.mark.fault("channels: BMC tools", "vanishes", "returns")
     async def test_it_returns(self, bmc: Bmc, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tool, "TOOL_DEADLINE_S", 2.0)
         driver = ipmi_driver(bmc)
@@ -268,6 +269,7 @@ class TestAmt:
             ("odd", BadReplyError, r"got: Something with \*\*\*"),
         ],
     )
+    @pytest.mark.fault("channels: BMC tools", "stalls", "garbage")
     async def test_a_tool_that_misbehaves(
         self,
         meshcmd: FakeMeshcmd,
@@ -290,6 +292,18 @@ class TestAmt:
             with pytest.raises(DeviceGoneError):
                 await driver.write("1", level)
 
+    @pytest.mark.fault("channels: BMC tools", "killed", "returns")
+    async def test_a_tool_that_is_killed_is_a_fault_and_the_next_one_works(self, tmp_path: Path) -> None:
+        healthy = tmp_path / "healthy"
+        command = ["/bin/sh", "-c", f"[ -e {healthy} ] || kill -9 $$; echo on"]
+        driver = AmtDriver(STATUS, host="x", command=command, state_poll_s=100.0)
+        with pytest.raises(DriverError, match="power state"):
+            await driver.run()
+        healthy.touch()
+        async with running(driver.run):
+            assert await driver.read("0")
+
+    @pytest.mark.fault("channels: BMC tools", "missing")
     async def test_there_is_no_such_program(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "/nowhere")
         with pytest.raises(DeviceGoneError, match="no program meshcmd; install it"):

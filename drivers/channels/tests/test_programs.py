@@ -42,6 +42,7 @@ async def test_a_command_that_fails_says_so(tmp_path: Path) -> None:
         await CmdDriver([str(tmp_path / "nothing")]).write("0", True)
 
 
+@pytest.mark.fault("channels: programs", "stalls")
 async def test_a_command_that_hangs_is_ended_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +84,7 @@ async def test_an_exit_status_is_a_level(
     assert POLL_S == 1.0
 
 
+@pytest.mark.fault("channels: programs", "missing")
 async def test_a_program_that_is_not_there_is_offline(tmp_path: Path) -> None:
     with pytest.raises(DeviceGoneError, match="nothing"):
         await CmdretDriver([str(tmp_path / "nothing")]).run()
@@ -103,6 +105,7 @@ async def test_a_packet_goes_out_on_on(running: Running) -> None:
             assert await driver.read("0") is False
 
 
+@pytest.mark.fault("channels: Wake-on-LAN", "missing")
 async def test_a_packet_that_cannot_go_out_is_told() -> None:
     driver = WolDriver(ip="0.0.0.0", port=65535, mac=MAC)
     driver._packet = bytes(70000)
@@ -120,3 +123,23 @@ async def test_nothing_does_nothing(running: Running, autojump_clock: MockClock)
         with trio.move_on_after(100) as quiet:
             await changes.receive()
         assert quiet.cancelled_caught
+
+
+@pytest.mark.fault("channels: programs", "returns", "killed")
+async def test_a_program_that_is_killed_is_off_or_told_and_runs_again(
+    tmp_path: Path, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.channels.cmdret.POLL_S", 0.01)
+    healthy = tmp_path / "healthy"
+    script = ["/bin/sh", "-c", '[ -e "$1" ] || kill -9 $$', "sh", str(healthy)]
+    with pytest.raises(DriverError, match="/bin/sh to end with 0, got -9"):
+        await CmdDriver(script).write("0", True)
+    driver = CmdretDriver(script)
+    async with running(driver) as changes:
+        assert await driver.read("0") is False
+        changes.receive_nowait()
+        healthy.touch()
+        with trio.fail_after(30):
+            await changes.receive()
+        assert await driver.read("0") is True
+    await CmdDriver(script).write("0", True)

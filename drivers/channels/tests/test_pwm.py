@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from drivers.channels import pwm
 from drivers.channels.pwm import Duties, PwmDriver
 from drivers.channels.servo import ServoRange
-from drivers.errors import DeviceGoneError, DeviceTimeoutError, DriverError
+from drivers.errors import BadReplyError, DeviceGoneError, DeviceTimeoutError, DriverError
 from drivers.ports import ChannelDriver, ChannelOutput
 
 type Running = Callable[[ChannelDriver], AbstractAsyncContextManager[trio.MemoryReceiveChannel[None]]]
@@ -105,12 +106,14 @@ async def test_a_channel_without_initial_level_is_left_alone(chip: Chip, running
         assert chip.of("4") == (1000, 200, 1)
 
 
+@pytest.mark.fault("channels: PWM", "missing")
 async def test_a_chip_that_is_not_there(tmp_path: Path) -> None:
     driver = PwmDriver(0, DUTIES, [ChannelOutput("0")], pwm_class=tmp_path)
     with pytest.raises(DeviceGoneError, match=r"PWM channel 0 of .*pwmchip0"):
         await driver.run()
 
 
+@pytest.mark.fault("channels: PWM", "stalls")
 async def test_a_channel_that_never_appears(chip: Chip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pwm, "EXPORT_DEADLINE_S", 0.2)
     with pytest.raises(DeviceTimeoutError, match="after exporting channel 7"):
@@ -133,3 +136,52 @@ def test_angles_become_pulses() -> None:
     servo = ServoRange(period_ns=20_000_000, low_ns=1_000_000, high_ns=2_000_000, low_deg=0.0, high_deg=180.0)
     assert servo.duties(on_deg=180, off_deg=0) == Duties(20_000_000, 2_000_000, 1_000_000)
     assert servo.duties(on_deg=90, off_deg=45) == Duties(20_000_000, 1_500_000, 1_250_000)
+
+
+@pytest.mark.fault("channels: PWM", "EIO")
+async def test_an_error_of_the_chip_is_told_and_the_next_write_works(chip: Chip, running: Running) -> None:
+    chip.make("0")
+    async with running(driver := driver_of(chip, ChannelOutput("0"))):
+        duty = chip.path / "pwm0" / "duty_cycle"
+        duty.unlink()
+        # Nothing is mapped at the address 0, and the kernel says so by EIO.
+        duty.symlink_to("/proc/self/mem")
+        with pytest.raises(DriverError, match=r"PWM channel 0 .*Input/output error"):
+            await driver.write("0", True)
+        duty.unlink()
+        duty.write_text("0")
+        await driver.write("0", True)
+        assert chip.of("0") == (1000, 700, 1)
+
+
+@pytest.mark.fault("channels: PWM", "garbage")
+async def test_attributes_that_are_no_numbers_are_a_fault(chip: Chip) -> None:
+    chip.make("0")
+    (chip.path / "pwm0" / "period").write_bytes(b"\xff\n")
+    with pytest.raises(BadReplyError, match=r"expected a number, got .* at .*pwm0/period"):
+        await driver_of(chip, ChannelOutput("0")).run()
+
+
+@pytest.mark.fault("channels: PWM", "vanishes", "returns")
+@pytest.mark.parametrize("written", [False, True])
+async def test_a_chip_that_goes_ends_the_run_and_gets_its_levels_when_it_returns(
+    chip: Chip, running: Running, autojump_clock: MockClock, written: bool
+) -> None:
+    autojump_clock.autojump_threshold = 0.02  # calls in threads take real time
+    chip.make("0")
+    driver = driver_of(chip, ChannelOutput("0", False))
+    away = chip.path.with_name("away")
+    with pytest.RaisesGroup(pytest.RaisesExc(DeviceGoneError, match="PWM channel 0")):
+        async with running(driver):
+            await driver.write("0", True)
+            chip.path.rename(away)
+            if written:
+                with pytest.raises(DeviceGoneError):
+                    await driver.write("0", True)
+            await trio.sleep_forever()
+    with pytest.raises(DeviceGoneError):
+        await driver.read("0")
+    away.rename(chip.path)
+    (chip.path / "pwm0" / "duty_cycle").write_text("0")
+    async with running(driver):
+        assert chip.of("0") == (1000, 700, 1)

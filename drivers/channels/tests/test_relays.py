@@ -113,6 +113,7 @@ async def test_a_board_that_tells_is_believed(
 
 
 @pytest.mark.parametrize("make", [hidrelay, noyito])
+@pytest.mark.fault("channels: USB relays", "vanishes", "returns")
 async def test_a_board_that_comes_back_gets_what_was_last_written(
     board: Board, running: Running, autojump_clock: MockClock, make: Callable[[Board], ChannelDriver]
 ) -> None:
@@ -145,12 +146,14 @@ async def test_a_write_that_fails_ends_the_run_at_once(
             pytest.fail("the driver did not notice")
 
 
+@pytest.mark.fault("channels: USB relays", "garbage")
 async def test_another_device_is_no_relay_board(board: Board) -> None:
     board.serial = b"\xff\xfe"
     with pytest.raises(BadReplyError, match="is /dev/hidraw0 a relay board"):
         await hidrelay(board).run()
 
 
+@pytest.mark.fault("channels: USB relays", "missing")
 async def test_nodes_that_are_no_hidraw_are_told_apart(tmp_path: Path) -> None:
     missing = HidrawNode(tmp_path / "hidraw0")
     with pytest.raises(DeviceGoneError, match="hidraw0"):
@@ -163,3 +166,11 @@ async def test_nodes_that_are_no_hidraw_are_told_apart(tmp_path: Path) -> None:
     await null.write(b"\0\xa0")
     with pytest.raises(DriverError):
         await HidrawNode(tmp_path).check()
+
+
+@pytest.mark.fault("channels: USB relays", "EIO")
+async def test_an_error_of_the_bus_is_a_fault_of_the_driver() -> None:
+    # Nothing is mapped at the address 0, and the kernel says so by EIO.
+    node = HidrawNode(Path("/proc/self/mem"))
+    with pytest.raises(DriverError, match="/proc/self/mem: Input/output error"):
+        await NoyitoDriver("/proc/self/mem", node, OUTPUTS).run()

@@ -223,6 +223,7 @@ class TestAnelpwr:
 
 class TestBoth:
     @each_device
+    @pytest.mark.fault("channels: HTTP devices", "vanishes", "returns")
     async def test_initial_levels_are_set_once_and_not_by_a_return(
         self, make: Callable[[], WebDevice]
     ) -> None:
@@ -267,6 +268,16 @@ class TestBoth:
             assert not any(a == b != "GET" for a, b in pairwise(methods))
 
     @each_device
+    @pytest.mark.fault("channels: HTTP devices", "missing")
+    async def test_nobody_listens(self, make: Callable[[], WebDevice]) -> None:
+        async with web_device(make()) as device:
+            driver = driver_of(device)
+        with pytest.raises(DeviceGoneError, match=r"127\.0\.0\.1"):
+            await driver.run()
+        with pytest.raises(DeviceGoneError, match=r"127\.0\.0\.1"):
+            await driver.write("1", True)
+
+    @each_device
     @pytest.mark.parametrize(
         ("fault", "error", "text"),
         [
@@ -277,6 +288,7 @@ class TestBoth:
             ("error", BadReplyError, "got status 500"),
         ],
     )
+    @pytest.mark.fault("channels: HTTP devices", "stalls", "garbage")
     async def test_a_device_that_misbehaves(
         self, make: Callable[[], WebDevice], fault: str, error: type[DriverError], text: str
     ) -> None:
@@ -290,6 +302,7 @@ class TestBoth:
                 await driver.read("1")
 
     @each_device
+    @pytest.mark.fault("channels: HTTP devices", "garbage")
     async def test_something_else_at_that_address(
         self, make: Callable[[], WebDevice], monkeypatch: pytest.MonkeyPatch
     ) -> None:

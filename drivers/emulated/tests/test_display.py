@@ -72,6 +72,7 @@ async def test_from_power_on_to_the_prompt(autojump_clock: MockClock, pc_off: Em
         assert expected in texts
 
 
+@pytest.mark.fault("emulated PC", "no signal")
 async def test_without_a_signal_the_stream_waits_for_one(
     autojump_clock: MockClock, pc_off: EmulatedPc
 ) -> None:
@@ -147,6 +148,7 @@ async def test_only_changed_rows_are_drawn_anew(
     assert len(drawn) == 1
 
 
+@pytest.mark.fault("emulated PC", "mode change")
 async def test_the_mode_can_change_to_sizes_that_are_no_multiple_of_a_cell(
     autojump_clock: MockClock, pc: EmulatedPc, hands: Any, see: Any
 ) -> None:

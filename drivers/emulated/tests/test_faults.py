@@ -43,6 +43,7 @@ def test_every_port_is_tried() -> None:
 
 
 @each_port
+@pytest.mark.fault("emulated PC", "missing")
 async def test_ports_of_a_pc_that_does_not_run_are_gone(autojump_clock: MockClock, port: PortName) -> None:
     pc = EmulatedPc()
     with pytest.raises(
@@ -58,6 +59,7 @@ async def test_ports_of_a_pc_that_does_not_run_are_gone(autojump_clock: MockCloc
 
 
 @each_port
+@pytest.mark.fault("emulated PC", "vanishes", "returns")
 async def test_unplugging_and_plugging_in(autojump_clock: MockClock, pc: EmulatedPc, port: PortName) -> None:
     pc.faults.set(port, FaultKind.UNPLUG)
     with pytest.raises(DeviceGoneError, match=f"port {port} .* unplugged"):
@@ -79,6 +81,7 @@ async def test_a_bug_is_no_fault(autojump_clock: MockClock, pc: EmulatedPc, port
 
 
 @each_port
+@pytest.mark.fault("emulated PC", "stalls")
 async def test_a_stalled_port_answers_when_the_stall_ends(
     autojump_clock: MockClock, pc: EmulatedPc, port: PortName
 ) -> None:
@@ -183,6 +186,7 @@ async def test_a_stall_freezes_the_picture_and_then_the_newest_comes(
         assert read_text(received[0])[0] == "farhand-pc:~$ new"
 
 
+@pytest.mark.fault("emulated PC", "garbage")
 async def test_corrupt_pictures_are_cut_off(autojump_clock: MockClock, pc: EmulatedPc) -> None:
     async with pc.video.open(max_fps=30) as stream:
         whole = await stream.next()

@@ -189,6 +189,7 @@ async def test_control_alt_delete_can_be_left_alone(
     assert pc.observer.resets == 0
 
 
+@pytest.mark.fault("emulated PC", "host leaves")
 async def test_the_host_takes_no_report_while_it_is_off_or_blank(
     autojump_clock: MockClock, pc_off: EmulatedPc
 ) -> None:
@@ -207,6 +208,7 @@ async def test_the_host_takes_no_report_while_it_is_off_or_blank(
     assert pc_off.observer.keyboard_report_count == 1
 
 
+@pytest.mark.fault("emulated PC", "host leaves")
 async def test_a_reset_can_take_the_usb_away(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     pc = EmulatedPc(usb_reset_s=2.0)
     await nursery.start(pc.run)

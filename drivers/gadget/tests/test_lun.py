@@ -170,6 +170,7 @@ async def test_flags_come_before_the_file_and_only_where_they_differ(
 
 @pytest.mark.parametrize("failing", ["cdrom", "ro", "inquiry_string", "file"])
 @pytest.mark.parametrize("cdrom", [False, True])
+@pytest.mark.fault("mass storage gadget", "EIO")
 async def test_whatever_fails_the_drive_is_as_before(
     slot: LunSlot, model: ModelLun, image: Path, failing: str, cdrom: bool
 ) -> None:
@@ -305,6 +306,7 @@ async def test_a_medium_that_does_not_come_out_is_told(slot: LunSlot, model: Mod
         await slot.eject()
 
 
+@pytest.mark.fault("mass storage gadget", "EIO")
 async def test_a_disk_that_fails_to_take_what_was_written_is_told(
     slot: LunSlot, model: ModelLun, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,6 +356,7 @@ async def test_what_the_host_does_is_seen_at_the_next_look(
         assert (await media.receive()) == Medium(Path("/theirs.iso"), cdrom=False, rw=False)
 
 
+@pytest.mark.fault("mass storage gadget", "vanishes", "returns")
 async def test_a_drive_that_vanishes_ends_the_run_and_can_return(
     new_slot: Callable[[], LunSlot], model: ModelLun, image: Path, mock_clock: trio.testing.MockClock
 ) -> None:
@@ -436,6 +439,7 @@ async def test_the_names_are_read_back(slot: LunSlot, image: Path) -> None:
     assert await slot.inquiry() == NAMES.cdrom
 
 
+@pytest.mark.fault("mass storage gadget", "garbage")
 def test_attributes_that_make_no_sense_are_bad_replies(tmp_path: Path) -> None:
     model = ModelLun(tmp_path / "mass_storage.usb0/lun.0")
     model.put("ro", "2")

@@ -177,6 +177,7 @@ def test_a_failure_leaves_what_was_or_nothing(
     assert store.directories == set(desired.directories)
 
 
+@pytest.mark.fault("gadget HID", "EIO")
 def test_every_operation_of_a_first_composition_can_fail(make_configfs: Callable[[], Any]) -> None:
     total = compose(make_configfs(), DESIRED)
     assert total > 30

@@ -112,6 +112,7 @@ async def test_an_output_whose_chip_vanishes_ends_its_run(chip: FakeChip, autoju
         chip.vanish()
 
 
+@pytest.mark.fault("GPIO lines, ATX", "EIO")
 async def test_a_line_that_cannot_be_released_fails_its_run_and_the_next_one_releases_it(
     chip: FakeChip, autojump_clock: MockClock
 ) -> None:
@@ -139,6 +140,7 @@ async def test_a_failing_release_does_not_replace_a_cancellation(
     assert chip.level is False
 
 
+@pytest.mark.fault("GPIO lines, ATX", "EIO")
 async def test_a_failing_press_is_told_and_released(chip: FakeChip, autojump_clock: MockClock) -> None:
     switch = GpioOutput(chip, SWITCH)
     async with held(switch):
@@ -228,6 +230,7 @@ async def test_counters_go_on_over_restarts(chip: FakeChip, autojump_clock: Mock
     assert led.statistics()["runs"] == 2
 
 
+@pytest.mark.fault("GPIO lines, ATX", "stalls")
 async def test_a_bus_that_hangs_times_out_and_the_release_comes_after_the_press(
     chip: FakeChip, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,7 @@ async def test_the_password_of_a_url_goes_to_its_own_server_only() -> None:
         (b"", "no answer of"),
     ],
 )
+@pytest.mark.fault("files of other servers", "garbage")
 async def test_an_answer_that_is_no_file_is_refused_without_telling_secrets(
     answer: bytes, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -217,6 +218,7 @@ async def test_a_malformed_url_is_refused_without_repeating_it() -> None:
         assert SECRET not in str(caught.value)
 
 
+@pytest.mark.fault("files of other servers", "missing")
 async def test_nobody_listens() -> None:
     async with mirror() as server:
         url = server.url()
@@ -264,6 +266,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_file, "READ_STALL_S", 0.3)
 
 
+@pytest.mark.fault("files of other servers", "stalls")
 async def test_a_server_that_never_answers_is_given_up(impatient: None) -> None:
     async with mirror() as server:
         server.answers["/a.img"] = b"HTTP/1.1 200"
@@ -282,6 +285,7 @@ async def test_a_server_that_falls_silent_is_given_up_and_what_came_is_given(imp
                 await file.read()
 
 
+@pytest.mark.fault("files of other servers", "stalls")
 async def test_headers_that_trickle_for_ever_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_file, "OPENING_S", 0.5)
 
@@ -297,6 +301,7 @@ async def test_headers_that_trickle_for_ever_are_given_up(monkeypatch: pytest.Mo
             await fetch(server.url(), timeout_s=0.1)
 
 
+@pytest.mark.fault("files of other servers", "vanishes")
 async def test_a_body_that_ends_short_is_an_error_after_what_came() -> None:
     async with mirror() as server:
         server.answers["/a.img"] = ok(b"x" * 10).replace(b"10", b"99")
@@ -429,3 +434,14 @@ async def test_plain_http_where_tls_is_expected_is_no_connection() -> None:
         server.answers["/a.img"] = ok(b"content")
         with pytest.raises(RemoteUnreachableError, match="cannot connect to https://"):
             await fetch(server.url().replace("http:", "https:"), insecure=True)
+
+
+@pytest.mark.fault("files of other servers", "returns")
+async def test_a_server_that_is_back_is_asked_again() -> None:
+    files = HttpFiles()
+    async with mirror() as server:
+        server.answers["/a.img"] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+        with pytest.raises(RemoteError):
+            await fetch(server.url(), files=files)
+        server.answers["/a.img"] = ok(b"whole")
+        assert (await fetch(server.url(), files=files)).body == b"whole"

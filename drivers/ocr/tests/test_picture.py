@@ -58,6 +58,7 @@ def test_the_part_is_grey_and_twice_as_large() -> None:
     assert pixels[:, -1].mean() == pytest.approx(255, abs=6)
 
 
+@pytest.mark.fault("text recognition", "garbage")
 def test_bytes_that_are_no_picture_are_refused() -> None:
     for data in (b"", b"no JPEG", jpeg(64, 16)[:-200]):
         with pytest.raises(ValueError, match="expected a JPEG picture"):

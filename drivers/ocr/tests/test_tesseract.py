@@ -61,6 +61,7 @@ async def test_the_configured_directory_comes_first_and_then_debians_newest(
     assert await Tesseract(NOWHERE, debian_data=debian).languages() == ("new",)
 
 
+@pytest.mark.fault("text recognition", "missing")
 async def test_without_program_or_directory_there_are_no_languages(data: Path, tmp_path: Path) -> None:
     assert await Tesseract(data, program="/nonexistent/tesseract").languages() == ()
     nothing = Tesseract(NOWHERE, debian_data=tmp_path / "nothing")
@@ -88,6 +89,7 @@ def is_running(pid: int) -> bool:
     return True
 
 
+@pytest.mark.fault("text recognition", "stalls")
 async def test_a_program_that_hangs_is_killed(data: Path, tmp_path: Path) -> None:
     hanging = program(tmp_path, f"echo $$ >{tmp_path}/pid; exec sleep 1000")
     with pytest.raises(DeviceTimeoutError, match="within 2 s"):
@@ -108,3 +110,12 @@ async def test_a_caller_that_goes_away_leaves_no_program_behind(data: Path, tmp_
 
 def test_debian_has_it_where_we_look() -> None:
     assert list(DEBIAN_DATA.glob("*/tessdata/eng.traineddata"))
+
+
+@pytest.mark.fault("text recognition", "killed", "returns")
+async def test_a_program_that_is_killed_is_told_and_the_next_one_works(data: Path, tmp_path: Path) -> None:
+    engine = Tesseract(data, program=program(tmp_path, "kill -9 $$"))
+    with pytest.raises(BadReplyError, match="ended with -9"):
+        await engine.recognise(picture("x"), ["eng"])
+    program(tmp_path, "echo read")
+    assert await engine.recognise(picture("x"), ["eng"]) == "read\n"

@@ -112,6 +112,7 @@ def filled(frame: Frame | NoSignal) -> int:
     return value
 
 
+@pytest.mark.fault("QEMU", "no signal")
 async def test_a_machine_that_is_off_has_no_signal_once(autojump_clock: MockClock) -> None:
     async with world(powered=False) as the_world, the_world.display.open(max_fps=0) as stream:
         assert await stream.next() == NoSignal("target is off")
@@ -174,6 +175,7 @@ async def test_requests_keep_to_the_fastest_stream_and_stop_with_the_last(autoju
         assert the_world.display.statistics()["streams"] == 0
 
 
+@pytest.mark.fault("QEMU", "mode change")
 async def test_a_new_mode_shows_when_its_picture_is_complete(autojump_clock: MockClock) -> None:
     resized = trio.Event()
 
@@ -200,6 +202,7 @@ async def test_a_new_mode_shows_when_its_picture_is_complete(autojump_clock: Moc
             assert (frame.width, frame.height, bytes(frame.data)) == (2, 2, b"\x07" * 16)
 
 
+@pytest.mark.fault("QEMU", "garbage", "returns")
 async def test_a_broken_connection_is_told_and_opened_again(autojump_clock: MockClock) -> None:
     async def misbehave(server: Server) -> None:
         await server.request()
@@ -220,6 +223,7 @@ async def test_a_broken_connection_is_told_and_opened_again(autojump_clock: Mock
             assert filled(await stream.next()) == 1
 
 
+@pytest.mark.fault("QEMU", "stalls")
 async def test_a_server_that_sends_no_picture_is_a_timeout(autojump_clock: MockClock) -> None:
     async def play(server: Server) -> None:
         await trio.sleep_forever()

@@ -86,6 +86,7 @@ def test_another_machine_type_is_no_choice_of_accelerator(hardware: Path) -> Non
     assert accelerator_arguments(["-machine", "q35"], {}) == ["-accel", "kvm"]
 
 
+@pytest.mark.fault("QEMU", "missing")
 def test_a_missing_qemu_names_the_package() -> None:
     with pytest.raises(NotSupportedError, match="found none: install Debian's qemu-system-x86"):
         command_line("qemu-system-that-is-not-there", [], {}, 3)

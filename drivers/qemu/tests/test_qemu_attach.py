@@ -93,6 +93,7 @@ async def test_what_is_missing_in_an_attached_machine_is_named(
         assert message in str(fault)
 
 
+@pytest.mark.fault("QEMU", "missing")
 async def test_no_socket_is_a_gone_device(tmp_path: Path) -> None:
     fault = await fault_of(QemuMachine(attach=tmp_path / "none"))
     assert isinstance(fault, DeviceGoneError)
@@ -112,6 +113,7 @@ async def test_a_socket_that_another_client_holds_is_told(
     assert "another client holds its QMP socket" in str(fault)
 
 
+@pytest.mark.fault("QEMU", "vanishes")
 async def test_an_attached_qemu_that_ends_is_a_gone_device(qemu_binary: str, tmp_path: Path) -> None:
     with foreign_qemu(qemu_binary, tmp_path, *USB, *VNC) as path:
         await listening(path)

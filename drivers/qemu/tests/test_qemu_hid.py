@@ -58,6 +58,7 @@ async def test_many_keys_at_once_do_not_overflow_qemus_queue(
             assert keys_of(tap.report) == keys_of(report)
 
 
+@pytest.mark.fault("QEMU", "host leaves")
 async def test_a_busy_guest_is_a_host_that_is_not_ready(
     run_machine: RunMachine, demo_iso: Path, guest: ModuleType
 ) -> None:
@@ -78,6 +79,7 @@ async def test_a_busy_guest_is_a_host_that_is_not_ready(
             await keep_typing()
 
 
+@pytest.mark.fault("QEMU", "host leaves")
 async def test_a_paused_guest_is_a_host_that_is_not_ready(
     run_machine: RunMachine, demo_iso: Path, guest: ModuleType
 ) -> None:
@@ -103,6 +105,7 @@ async def test_a_paused_guest_is_a_host_that_is_not_ready(
                     pass
 
 
+@pytest.mark.fault("QEMU", "host leaves")
 async def test_a_reset_lets_go_of_the_keys(
     run_machine: RunMachine, demo_iso: Path, guest: ModuleType
 ) -> None:

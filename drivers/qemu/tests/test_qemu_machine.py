@@ -120,6 +120,7 @@ async def test_the_disk_light_blinks_while_the_guest_reads(run_machine: RunMachi
         await wait_for_edge(edges, level=False)
 
 
+@pytest.mark.fault("QEMU", "mode change")
 async def test_pictures_follow_the_video_mode(
     run_machine: RunMachine, demo_iso: Path, guest: ModuleType
 ) -> None:
@@ -162,6 +163,7 @@ async def test_a_screen_that_stands_still_is_the_same_object(run_machine: RunMac
         assert frame.grab_begin > previous.grab_end
 
 
+@pytest.mark.fault("QEMU", "killed", "returns")
 async def test_a_killed_qemu_is_a_gone_device_and_the_next_run_works(
     qemu_binary: str, qemu_pid: Callable[[], int], demo_iso: Path
 ) -> None:

@@ -111,6 +111,7 @@ async def test_a_refusal_tells_why() -> None:
             await client.execute("foo")
 
 
+@pytest.mark.fault("QEMU", "stalls")
 async def test_no_answer_is_a_timeout_and_a_late_one_disturbs_nobody(autojump_clock: MockClock) -> None:
     async with connected([]) as (client, qemu, nursery):
         with pytest.raises(DeviceTimeoutError, match="expected QEMU to answer slow within 5 s"):
@@ -127,6 +128,7 @@ async def test_no_answer_is_a_timeout_and_a_late_one_disturbs_nobody(autojump_cl
         assert client.statistics() == {"commands": 3, "waiting": 0, "late_answers": 1}
 
 
+@pytest.mark.fault("QEMU", "vanishes")
 async def test_a_closed_connection_is_a_gone_device_for_all() -> None:
     clients: list[QmpClient] = []
 
@@ -148,6 +150,7 @@ async def test_a_closed_connection_is_a_gone_device_for_all() -> None:
 
 
 @pytest.mark.parametrize("line", [b"what?\r\n", b'{"id": 1}\r\n', GREETING])
+@pytest.mark.fault("QEMU", "garbage")
 async def test_nonsense_is_a_bad_reply(line: bytes) -> None:
     async def scenario() -> None:
         async with connected([]) as (_, qemu, _):
@@ -219,6 +222,7 @@ async def test_a_cancelled_command_leaves_no_half_line() -> None:
         assert set(names) <= {"query-status", "stop"}
 
 
+@pytest.mark.fault("QEMU", "stalls")
 async def test_a_qemu_that_does_not_read_is_given_up(autojump_clock: MockClock) -> None:
     async def scenario() -> None:
         async with connected([]) as (client, _, _):

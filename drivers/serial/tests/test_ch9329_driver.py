@@ -152,6 +152,7 @@ async def test_lights_are_told_while_reports_never_cease(pty: Pty) -> None:
                 pass
 
 
+@pytest.mark.fault("CH9329", "host leaves")
 async def test_reports_wait_for_a_host_that_is_not_there(pty: Pty) -> None:
     chip = Ch9329Chip(enumerated=False)
     # Without polling, so that only the report itself can find out.
@@ -165,6 +166,7 @@ async def test_reports_wait_for_a_host_that_is_not_there(pty: Pty) -> None:
         assert chip.keyboard == [KEY_A]
 
 
+@pytest.mark.fault("CH9329", "host leaves")
 async def test_a_report_that_the_chip_cannot_deliver(pty: Pty) -> None:
     chip = Ch9329Chip(refuse_reports=True)
     driver = Ch9329(pty.path)
@@ -187,6 +189,7 @@ REPAIRED: dict[str, Callable[[Cable], None]] = {
 
 
 @pytest.mark.parametrize("fault", REPAIRED)
+@pytest.mark.fault("CH9329", "garbage")
 async def test_line_faults_are_repaired(pty: Pty, fault: str) -> None:
     chip, cable = Ch9329Chip(), Cable()
     driver = Ch9329(pty.path, read_timeout_s=SHORT_S, poll_interval_s=1000)
@@ -238,6 +241,7 @@ async def test_a_cancelled_writer_leaves_the_conversation_whole(pty: Pty) -> Non
         assert driver.statistics()["repeats"] == 0
 
 
+@pytest.mark.fault("CH9329", "stalls")
 async def test_a_chip_that_falls_silent_is_a_timeout_for_the_driver_and_for_who_writes(pty: Pty) -> None:
     cable = Cable()
     driver = Ch9329(pty.path, read_timeout_s=0.05, poll_interval_s=1000)
@@ -254,6 +258,7 @@ async def test_a_chip_that_falls_silent_is_a_timeout_for_the_driver_and_for_who_
         await driver.keyboard.write(KEY_A)
 
 
+@pytest.mark.fault("CH9329", "stalls")
 async def test_a_chip_that_falls_silent_is_noticed_without_anybody_writing(pty: Pty) -> None:
     cable = Cable()
     driver = Ch9329(pty.path, read_timeout_s=0.05, retries=1, poll_interval_s=0.02)
@@ -267,6 +272,7 @@ async def test_a_chip_that_falls_silent_is_noticed_without_anybody_writing(pty: 
 
 
 @pytest.mark.parametrize("status", [0x42, 0xE3, 0xE5])
+@pytest.mark.fault("CH9329", "garbage")
 async def test_a_chip_that_refuses_or_talks_nonsense_is_a_bad_reply(pty: Pty, status: int) -> None:
     chip = Ch9329Chip()
     driver = Ch9329(pty.path, poll_interval_s=1000)
@@ -280,6 +286,7 @@ async def test_a_chip_that_refuses_or_talks_nonsense_is_a_bad_reply(pty: Pty, st
     assert isinstance(await ending_of(chip, driver.run, pty.master, Cable(), spoil), BadReplyError)
 
 
+@pytest.mark.fault("CH9329", "vanishes", "EIO")
 async def test_an_unplugged_chip_is_gone_at_once(pty: Pty) -> None:
     driver = Ch9329(pty.path, poll_interval_s=1000)
 
@@ -324,6 +331,7 @@ async def test_a_chip_at_another_speed_is_not_found_unasked(pty: Pty) -> None:
     assert "does not answer at 9600 Bd; check its wiring" in str(ending)
 
 
+@pytest.mark.fault("CH9329", "vanishes", "returns")
 async def test_it_comes_back_under_the_supervisor(pty: Pty) -> None:
     """Mute, then talking again: the supervisor starts it anew and reports arrive."""
     chip, cable = Ch9329Chip(), Cable()

@@ -159,6 +159,7 @@ async def test_state_lights_and_host_are_told_when_they_change(pty: Pty) -> None
     assert driver.state == McuState()
 
 
+@pytest.mark.fault("HID microcontroller", "host leaves")
 async def test_events_that_no_host_took_are_told_again_when_one_is_there(pty: Pty) -> None:
     chip = McuChip()
     driver = driver_of(pty)
@@ -190,6 +191,7 @@ REPAIRED: dict[str, Callable[[Cable], None]] = {
 
 
 @pytest.mark.parametrize("fault", REPAIRED)
+@pytest.mark.fault("HID microcontroller", "garbage")
 async def test_line_faults_are_repaired(pty: Pty, fault: str) -> None:
     chip, cable = McuChip(), Cable()
     driver = driver_of(pty)
@@ -341,6 +343,7 @@ async def test_what_a_firmware_cannot_do_is_said_and_harms_nothing(pty: Pty) -> 
         assert chip.held == {4}
 
 
+@pytest.mark.fault("HID microcontroller", "stalls")
 async def test_a_microcontroller_that_falls_silent_is_a_timeout(
     pty: Pty, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -360,6 +363,7 @@ async def test_a_microcontroller_that_falls_silent_is_a_timeout(
     assert len(caplog.records) == 2
 
 
+@pytest.mark.fault("HID microcontroller", "vanishes", "EIO")
 async def test_an_unplugged_microcontroller_is_gone_at_once(pty: Pty) -> None:
     driver = driver_of(pty)
 
@@ -373,6 +377,7 @@ async def test_an_unplugged_microcontroller_is_gone_at_once(pty: Pty) -> None:
         await driver.keyboard.write(KEY_A)
 
 
+@pytest.mark.fault("HID microcontroller", "vanishes", "returns")
 async def test_it_comes_back_under_the_supervisor(pty: Pty) -> None:
     chip, cable = McuChip(), Cable()
     driver = driver_of(pty, read_timeout_s=0.02, poll_interval_s=0.02)

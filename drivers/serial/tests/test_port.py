@@ -104,6 +104,8 @@ async def test_reading_pauses_at_its_bound_and_nothing_is_lost(pty: Pty) -> None
         assert received == message
 
 
+@pytest.mark.fault("CH9329", "stalls")
+@pytest.mark.fault("HID microcontroller", "stalls")
 async def test_a_device_that_takes_nothing_is_a_timeout_and_the_rest_is_dropped(
     pty: Pty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +206,8 @@ async def test_the_body_ends_at_once_when_the_device_goes(pty: Pty) -> None:
         await use()
 
 
+@pytest.mark.fault("CH9329", "missing")
+@pytest.mark.fault("HID microcontroller", "missing")
 async def test_no_such_device() -> None:
     with pytest.raises(DeviceGoneError, match="no such device; is it plugged in"):
         async with open_serial("/dev/does-not-exist"):

@@ -74,6 +74,7 @@ async def test_what_was_said_to_nobody_is_not_heard_later(switch: EmulatedSwitch
         assert await session.receive() == Reply(1, 0, AtxLeds())
 
 
+@pytest.mark.fault("KVM switch", "vanishes", "returns", "EIO")
 async def test_a_device_that_is_unplugged_ends_the_session_and_another_one_can_be_opened(
     switch: EmulatedSwitch,
 ) -> None:
@@ -94,6 +95,7 @@ async def test_a_device_that_is_unplugged_ends_the_session_and_another_one_can_b
         assert await session.receive() == Reply(1, 0, AtxLeds())
 
 
+@pytest.mark.fault("KVM switch", "missing")
 async def test_no_device_is_gone() -> None:
     line = SerialSwitch("/dev/there-is-no-such-switch")
     assert line.name == "/dev/there-is-no-such-switch"
@@ -102,6 +104,7 @@ async def test_no_device_is_gone() -> None:
             pass
 
 
+@pytest.mark.fault("KVM switch", "garbage")
 async def test_what_makes_no_sense_is_skipped_and_counted() -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     session = StreamSession(ours, "a line")

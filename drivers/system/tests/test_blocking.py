@@ -35,6 +35,7 @@ async def test_a_file_that_does_not_end_is_refused() -> None:
         await BlockingCalls().read_text(Path("/dev/zero"))
 
 
+@pytest.mark.fault("sensors", "stalls")
 async def test_calls_that_hang_are_abandoned_and_bounded(mock_clock: trio.testing.MockClock) -> None:
     calls = BlockingCalls(threads=2)
     unblock = threading.Event()

@@ -101,6 +101,7 @@ async def test_a_body_that_ends_with_the_connection(serve: Serve) -> None:
     ],
     ids=range(13),
 )
+@pytest.mark.fault("fan daemon", "garbage")
 async def test_a_bad_answer_is_a_driver_error(serve: Serve, reply: bytes) -> None:
     async def answer(stream: trio.SocketStream) -> None:
         try:
@@ -115,6 +116,7 @@ async def test_a_bad_answer_is_a_driver_error(serve: Serve, reply: bytes) -> Non
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.fault("fan daemon", "stalls")
 async def test_a_silent_daemon_is_given_up(serve: Serve, autojump_clock: trio.testing.MockClock) -> None:
     async def silent(_: trio.SocketStream) -> None:
         await trio.sleep_forever()
@@ -126,6 +128,7 @@ async def test_a_silent_daemon_is_given_up(serve: Serve, autojump_clock: trio.te
     assert trio.current_time() - started == 5.0
 
 
+@pytest.mark.fault("fan daemon", "missing")
 async def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(DeviceGoneError, match=r"fan\.sock"):
         await FanDaemon(tmp_path / "fan.sock", timeout_s=5.0).read()
@@ -136,3 +139,26 @@ async def test_nobody_there(tmp_path: Path) -> None:
         await FanDaemon(tmp_path / "fan.sock", timeout_s=5.0).read()
     with pytest.raises(DriverError, match="too long"):
         await FanDaemon(Path("/" + "x" * 200), timeout_s=5.0).read()
+
+
+@pytest.mark.fault("fan daemon", "vanishes", "returns")
+async def test_a_daemon_that_is_started_anew_is_asked_again(tmp_path: Path, nursery: trio.Nursery) -> None:
+    path = tmp_path / "fan.sock"
+    daemon = FanDaemon(path, timeout_s=5.0)
+
+    async def answer(stream: trio.SocketStream) -> None:
+        async with stream:
+            await _request(stream)
+            await stream.send_all(_answer(_BODY))
+
+    for _ in range(2):
+        with trio.CancelScope() as life, trio.socket.socket(trio.socket.AF_UNIX) as sock:
+            await sock.bind(str(path))
+            sock.listen(5)
+            async with trio.open_nursery() as serving:
+                await serving.start(trio.serve_listeners, answer, [trio.SocketListener(sock)])
+                assert await daemon.read() == _EXPECTED
+                life.cancel()
+        with pytest.raises(DeviceGoneError, match="refused"):
+            await daemon.read()
+        path.unlink()

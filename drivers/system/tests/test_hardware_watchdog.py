@@ -186,6 +186,7 @@ async def test_a_driver_without_the_optional_questions_is_enough(node: Path, car
         assert not watchdog.facts.has_reset_us
 
 
+@pytest.mark.fault("hardware watchdog", "garbage")
 async def test_a_plain_file_is_no_watchdog_and_not_written_to(node: Path) -> None:
     with pytest.raises(NotSupportedError, match="watchdog7"):
         async with open_watchdog(node):
@@ -193,6 +194,7 @@ async def test_a_plain_file_is_no_watchdog_and_not_written_to(node: Path) -> Non
     assert written(node) == b""
 
 
+@pytest.mark.fault("hardware watchdog", "missing")
 async def test_no_such_device(tmp_path: Path) -> None:
     with pytest.raises(DeviceGoneError, match="watchdog9"):
         async with open_watchdog(tmp_path / "watchdog9"):
@@ -209,6 +211,7 @@ async def test_one_in_use_says_by_whom_it_may_be(node: Path, monkeypatch: pytest
             pytest.fail("it opened")
 
 
+@pytest.mark.fault("hardware watchdog", "stalls")
 async def test_an_open_that_hangs_is_given_up_and_its_device_disarmed(
     tmp_path: Path, card: Card, mock_clock: trio.testing.MockClock
 ) -> None:
@@ -227,3 +230,20 @@ async def test_an_open_that_hangs_is_given_up_and_its_device_disarmed(
                 pytest.fail("it opened")
     # The late open comes through after all: what it armed is disarmed at once.
     assert await trio.to_thread.run_sync(path.read_bytes) == b"V"
+
+
+@pytest.mark.fault("hardware watchdog", "EIO")
+async def test_an_error_of_the_device_is_told_and_the_next_feeding_may_work(
+    tmp_path: Path, card: Card
+) -> None:
+    # Nothing is mapped at the address 0, and the kernel says so by EIO.
+    node = tmp_path / "watchdog8"
+    node.symlink_to("/proc/self/mem")
+    card.fails[WDIOC_GETTIMEOUT] = errno.EIO
+    with pytest.raises(DriverError, match="watchdog8: Input/output error"):
+        async with open_watchdog(node):
+            pytest.fail("it opened")
+    card.fails.clear()
+    async with open_watchdog(node) as watchdog:
+        with pytest.raises(DriverError, match="watchdog8: Input/output error"):
+            await watchdog.feed()

@@ -59,6 +59,7 @@ async def test_the_load_is_that_since_the_last_reading(root: Path) -> None:
     assert (await sensors.read()).cpu_percent == 100
 
 
+@pytest.mark.fault("sensors", "missing")
 async def test_what_is_not_there_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     sensors = LinuxSensors(
@@ -73,6 +74,7 @@ async def test_what_is_not_there_is_none(tmp_path: Path, caplog: pytest.LogCaptu
 @pytest.mark.parametrize("temperature", ["", "hot", "1e9999", "45.5.5"])
 @pytest.mark.parametrize("stat", ["", "cpu\n", "cpu a b c d e\n", "cpu 1 2 3\n"])
 @pytest.mark.parametrize("meminfo", ["", "MemTotal: many kB\n", "MemTotal:     5 kB\n"])
+@pytest.mark.fault("sensors", "garbage")
 async def test_nonsense_is_none(tmp_path: Path, temperature: str, stat: str, meminfo: str) -> None:
     (tmp_path / "temp").write_text(temperature)
     (tmp_path / "stat").write_text(stat)
@@ -109,6 +111,7 @@ async def test_a_firmware_driver_that_talks_nonsense_is_none(root: Path, text: s
     assert (await sensors.read()).throttling_flags is None
 
 
+@pytest.mark.fault("sensors", "vanishes", "returns")
 async def test_the_processors_zone_is_found_by_its_type_and_again_when_it_moves(root: Path) -> None:
     def zone(number: int, kind: str, millidegrees: int) -> Path:
         directory = root / "thermal" / f"thermal_zone{number}"
@@ -128,6 +131,7 @@ async def test_the_processors_zone_is_found_by_its_type_and_again_when_it_moves(
     assert (await sensors.read()).cpu_temp_c == 56.0
 
 
+@pytest.mark.fault("sensors", "vanishes", "returns")
 async def test_a_sensor_that_returns_shows_again(root: Path) -> None:
     sensors = _sensors(root)
     (root / "temp").unlink()
@@ -143,3 +147,17 @@ async def test_this_machine_can_be_read() -> None:
     assert 0 < health.mem_available_bytes <= health.mem_total_bytes
     assert health.cpu_percent is not None
     assert 0 <= health.cpu_percent <= 100
+
+
+@pytest.mark.fault("sensors", "EIO")
+async def test_a_sensor_that_cannot_be_read_is_none_and_comes_back(root: Path) -> None:
+    sensors = _sensors(root)
+    (root / "temp").unlink()
+    # Nothing is mapped at the address 0, and the kernel says so by EIO.
+    (root / "temp").symlink_to("/proc/self/mem")
+    health = await sensors.read()
+    assert health.cpu_temp_c is None
+    assert health.mem_total_bytes is not None
+    (root / "temp").unlink()
+    (root / "temp").write_text("45277\n")
+    assert (await sensors.read()).cpu_temp_c == 45.277

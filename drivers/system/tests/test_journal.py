@@ -73,6 +73,7 @@ async def test_what_is_asked_for(
     ]
 
 
+@pytest.mark.fault("journal", "garbage")
 async def test_what_is_no_record_is_skipped_and_counted(
     journal_of: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -132,6 +133,7 @@ async def test_an_error_of_the_body_comes_out_as_it_is(journal_of: Script) -> No
             raise ZeroDivisionError
 
 
+@pytest.mark.fault("journal", "missing")
 async def test_a_machine_without_journalctl(tmp_path: Path) -> None:
     journal = Journal(units=(), journalctl=(str(tmp_path / "no-journalctl"),))
     with pytest.raises(NotSupportedError, match=r"expected .*no-journalctl to read the journal with"):
@@ -175,6 +177,7 @@ async def test_a_failure_is_told_in_its_own_words(journal_of: Script) -> None:
             await anext(reader)
 
 
+@pytest.mark.fault("journal", "killed")
 async def test_one_that_stops_following_is_gone(journal_of: Script) -> None:
     async with journal_of(f"echo '{_FIRST}'; kill -{signal.SIGKILL} $$").read(follow=True) as reader:
         assert (await anext(reader)).message == "first"
@@ -182,6 +185,7 @@ async def test_one_that_stops_following_is_gone(journal_of: Script) -> None:
             await anext(reader)
 
 
+@pytest.mark.fault("journal", "stalls")
 async def test_one_that_hangs_is_given_up(journal_of: Script, mock_clock: trio.testing.MockClock) -> None:
     async with journal_of(_HANG).read() as reader, trio.open_nursery() as nursery:
         nursery.start_soon(_jump, mock_clock, READ_DEADLINE_S)
@@ -216,3 +220,14 @@ async def test_a_slow_reader_loses_nothing(journal_of: Script) -> None:
         await trio.testing.wait_all_tasks_blocked()
         times = [record.time_us async for record in reader]
     assert times == list(range(1, count))
+
+
+@pytest.mark.fault("journal", "returns")
+async def test_after_a_failure_the_next_reading_is_a_new_one(tmp_path: Path, journal_of: Script) -> None:
+    journal = journal_of("kill -9 $$")
+    async with journal.read(follow=True) as reader:
+        with pytest.raises(DeviceGoneError):
+            await anext(reader)
+    (tmp_path / "journalctl").write_text(f"#!/bin/sh\necho '{_FIRST}'\n")
+    async with journal.read() as reader:
+        assert [record.message async for record in reader] == ["first"]

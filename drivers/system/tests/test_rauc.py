@@ -9,7 +9,7 @@ import pytest
 import trio
 from peers.rauc_machine import COMPATIBLE, RaucMachine, missing, rauc_machine
 
-from drivers.errors import NotSupportedError
+from drivers.errors import DriverError, NotSupportedError
 from drivers.system.rauc import BundleRefusedError, Progress, Rauc
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
@@ -44,6 +44,7 @@ async def test_a_bundle_goes_into_the_slot_that_is_not_running(machine: RaucMach
 
 
 @pytest.mark.parametrize("kind", ["forged", "foreign", "short", "unsigned", "changed", "missing", "empty"])
+@pytest.mark.fault("updates: RAUC", "garbage")
 async def test_what_rauc_refuses_changes_nothing(machine: RaucMachine, kind: str) -> None:
     match kind:
         case "forged":
@@ -91,6 +92,7 @@ async def test_a_slot_that_the_boot_loader_gave_up_is_told(machine: RaucMachine)
     assert [slot.boot_good for slot in (await Rauc().status()).slots or ()] == [True, False]
 
 
+@pytest.mark.fault("updates: RAUC", "missing")
 async def test_without_a_bus_or_without_rauc_it_is_not_supported(
     machine: RaucMachine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -107,3 +109,31 @@ def _unknown_service() -> object:
     from jeepney import DBusAddress
 
     return DBusAddress("/", bus_name="org.example.none", interface="org.example.none")
+
+
+@pytest.mark.fault("updates: RAUC", "killed", "vanishes", "returns")
+async def test_a_service_that_is_killed_in_the_middle_is_told_and_the_next_one_installs(
+    machine: RaucMachine,
+) -> None:
+    bundle = machine.bundle("good")
+    told: list[Progress] = []
+    with machine.held():
+        async with trio.open_nursery() as nursery:
+
+            async def install() -> None:
+                with pytest.raises(DriverError, match="RAUC"):
+                    await Rauc().install(bundle, told.append)
+                told.append(Progress(-1))
+
+            nursery.start_soon(install)
+            with trio.fail_after(60):
+                while not (told and told[-1].percent > 0):
+                    await trio.sleep(0.05)
+            await trio.to_thread.run_sync(machine.kill_service)
+        with pytest.raises(DriverError, match="RAUC"):
+            await Rauc().status()
+    await trio.to_thread.run_sync(machine.start_service)
+    status = await Rauc().status()
+    assert (status.primary, status.installing) == ("A", False)
+    await Rauc().install(bundle, told.append)
+    assert (await Rauc().status()).primary == "B"

@@ -68,6 +68,7 @@ async def test_reloading_tells_the_monotonic_clock(tmp_path: Path, listen: Opene
     assert before_us <= int(stamp) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
+@pytest.mark.fault("service manager", "missing")
 async def test_without_a_socket_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
     manager = ServiceManager.from_environment({"WATCHDOG_USEC": "1000000"})
     await manager.ready("nobody hears this")
@@ -87,6 +88,7 @@ async def test_an_address_of_another_kind_is_told_and_ignored(caplog: pytest.Log
     assert "vsock:2:1234" in caplog.text
 
 
+@pytest.mark.fault("service manager", "vanishes", "returns")
 async def test_a_manager_that_is_gone_is_logged_once_per_outage(
     tmp_path: Path, listen: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,6 +111,7 @@ async def test_a_manager_that_is_gone_is_logged_once_per_outage(
     assert manager.statistics() == {"sent": 2, "lost": 4}
 
 
+@pytest.mark.fault("service manager", "stalls")
 async def test_a_manager_that_does_not_read_costs_a_bounded_wait(
     tmp_path: Path, listen: Opener, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:

@@ -122,6 +122,7 @@ async def test_a_changed_file_is_followed(mock_clock: MockClock, tmp_path: Path)
         (b" " * (MAX_FILE_BYTES + 1), f"at most {MAX_FILE_BYTES} bytes"),
     ],
 )
+@pytest.mark.fault("EDID of the capture", "garbage")
 async def test_a_wrong_file_is_named_and_the_target_does_not_stay_dark(
     mock_clock: MockClock, tmp_path: Path, content: bytes, problem: str
 ) -> None:
@@ -149,6 +150,7 @@ async def test_a_directory_is_no_edid(mock_clock: MockClock, tmp_path: Path) -> 
     assert str(tmp_path) in str(error)
 
 
+@pytest.mark.fault("EDID of the capture", "stalls")
 async def test_a_file_that_hangs_costs_one_thread_however_often_it_is_tried(
     mock_clock: MockClock, tmp_path: Path
 ) -> None:
@@ -168,6 +170,7 @@ async def test_a_file_that_hangs_costs_one_thread_however_often_it_is_tried(
         os.close(os.open(pipe, os.O_RDWR))
 
 
+@pytest.mark.fault("EDID of the capture", "garbage")
 async def test_a_chip_that_changes_what_it_is_given_is_written_once(mock_clock: MockClock) -> None:
     chip = Chip()
     chip.changed_by_chip = lambda edid: edid[:-2] + b"\x12\x34"
@@ -185,6 +188,7 @@ async def test_a_chip_that_keeps_nothing_is_an_error(mock_clock: MockClock) -> N
     assert "it has none" in str(await failure(mock_clock, EdidKeeper(chip, None, own=OWN)))
 
 
+@pytest.mark.fault("EDID of the capture", "missing")
 async def test_a_capture_that_goes_ends_it_with_the_captures_error(mock_clock: MockClock) -> None:
     chip = Chip(OWN)
     chip.gone = True

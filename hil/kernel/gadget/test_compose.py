@@ -206,6 +206,7 @@ async def test_a_foreign_gadget_is_named_and_left_alone(dummy: str, spec: Any, r
         pass
 
 
+@pytest.mark.fault("gadget HID", "missing")
 async def test_no_controller(dummy: str, spec: Any) -> None:
     with pytest.raises(DeviceGoneError, match=r"dwc2.9 in .*got dummy_udc.0 - .*dtoverlay=dwc2"):
         await UsbGadget(spec("dwc2.9")).run()
@@ -283,6 +284,7 @@ def test_no_permission(dummy: str, tmp_path: Path) -> None:
     assert not is_composed()
 
 
+@pytest.mark.fault("gadget HID", "vanishes", "returns")
 async def test_somebody_takes_the_gadget_away_under_us(dummy: str, spec: Any, running: Any) -> None:
     wanted = spec(dummy)
     gadget = UsbGadget(wanted)
@@ -314,6 +316,7 @@ async def test_somebody_takes_the_gadget_away_under_us(dummy: str, spec: Any, ru
             await write(gadget.keyboard, bytes(8))
 
 
+@pytest.mark.fault("gadget HID", "vanishes", "returns")
 async def test_the_controller_leaves_and_comes_back(dummy: str, spec: Any, running: Any) -> None:
     gadget = UsbGadget(spec(dummy))
 

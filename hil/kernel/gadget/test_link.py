@@ -116,6 +116,7 @@ async def write_until_refused(port: Any) -> list[int]:
     raise AssertionError("a sleeping host took nine reports")
 
 
+@pytest.mark.fault("gadget HID", "stalls")
 async def test_reports_to_a_host_that_sleeps_on_stay_in_order(sleeping_pc: Any) -> None:
     gadget, device, reader, pointer = sleeping_pc
     expected = await write_until_refused(pointer)
@@ -145,6 +146,7 @@ async def test_a_movement_that_was_late_is_not_made_twice(sleeping_pc: Any) -> N
     assert reader.pending() == []
 
 
+@pytest.mark.fault("gadget HID", "stalls")
 async def test_a_host_that_does_not_want_us_any_more(pc: Any) -> None:
     gadget, device, _, conditions = pc
     device.authorize(False)
@@ -193,6 +195,7 @@ async def test_a_host_that_boots_without_using_us_is_connected(dummy: str, spec:
         (hub / "authorized_default").write_text("1")
 
 
+@pytest.mark.fault("gadget HID", "host leaves")
 async def test_unplugging_while_writing_and_replugging(cable: str, spec: Any, running: Any) -> None:
     wanted = spec(cable)
 
@@ -253,6 +256,7 @@ async def test_leds_after_replugging(cable: str, spec: Any, running: Any) -> Non
             await until(conditions, LinkCondition.CONNECTED)
 
 
+@pytest.mark.fault("gadget HID", "missing")
 async def test_a_gadget_that_does_not_run_says_so(dummy: str, spec: Any, running: Any) -> None:
     gadget = UsbGadget(spec(dummy))
     for port in (gadget.keyboard, *gadget.mice):

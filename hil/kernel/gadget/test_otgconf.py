@@ -28,6 +28,7 @@ async def channels(gadget: UsbGadget) -> AsyncIterator[OtgconfDriver]:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.fault("channels: parts of the gadget", "returns")
 async def test_unplugging_and_plugging_the_whole(dummy: str, spec: Any, running: Any) -> None:
     wanted = spec(dummy)
     usb = {"vendor": wanted.vendor_id, "product": wanted.product_id}
@@ -52,6 +53,7 @@ async def test_unplugging_and_plugging_the_whole(dummy: str, spec: Any, running:
         await gadget.set_bound(True)
 
 
+@pytest.mark.fault("channels: parts of the gadget", "vanishes")
 async def test_a_gadget_that_stops_is_offline(dummy: str, spec: Any, running: Any) -> None:
     gadget = UsbGadget(spec(dummy))
     async with running(gadget), channels(gadget) as driver:

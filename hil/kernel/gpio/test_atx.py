@@ -88,6 +88,7 @@ async def test_inverted_leds(sim: GpioSim, run_atx: RunAtx) -> None:
 
 
 @pytest.mark.parametrize("ends_high", [True, False])
+@pytest.mark.fault("GPIO lines, ATX", "garbage")
 async def test_a_flickering_disk_led_shows_at_once_and_settles_right(
     sim: GpioSim, run_atx: RunAtx, eventually: Eventually, ends_high: bool
 ) -> None:
@@ -212,6 +213,7 @@ async def test_disabled_touches_nothing(sim: GpioSim, run_atx: RunAtx) -> None:
         assert atx.state.value == AtxState(enabled=False, online=False)
 
 
+@pytest.mark.fault("GPIO lines, ATX", "vanishes", "returns")
 async def test_a_chip_that_vanishes_takes_atx_offline_and_its_return_brings_it_back(
     sim: GpioSim, run_atx: RunAtx
 ) -> None:

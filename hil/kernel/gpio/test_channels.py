@@ -59,6 +59,7 @@ async def test_lines_are_driven_and_followed(sim: GpioSim, chip: GpioChip) -> No
     assert sim.line(22).level() is True
 
 
+@pytest.mark.fault("channels: GPIO", "vanishes")
 async def test_a_chip_that_vanishes_ends_the_driver(sim: GpioSim, chip: GpioChip) -> None:
     driver = LinesDriver(chip, [ChannelInput("22")], [ChannelOutput("17")])
     with pytest.RaisesGroup(DeviceGoneError, flatten_subgroups=True):

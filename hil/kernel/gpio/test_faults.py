@@ -58,6 +58,7 @@ async def test_what_cannot_be_had_is_named_with_what_to_do(
             pytest.fail("nothing to listen to")
 
 
+@pytest.mark.fault("GPIO lines, ATX", "missing")
 async def test_no_chip_at_all_is_said() -> None:
     with pytest.raises(DeviceGoneError, match=r"\(there is: no chip at all\)"):
         await led(GpioChip("pinctrl-panel")).run()
@@ -113,6 +114,7 @@ async def test_a_chip_that_may_not_be_opened_is_said(sim: GpioSim, by_path: bool
 
 @pytest.mark.parametrize("how", ["unplug", "unbind"])
 @pytest.mark.parametrize("slow", [False, True], ids=["direct", "threads"])
+@pytest.mark.fault("GPIO lines, ATX", "vanishes")
 async def test_a_chip_that_vanishes_ends_everything_at_once(sim: GpioSim, how: str, slow: bool) -> None:
     chip = GpioChip(sim.label, slow=slow)
     lamp, button = led(chip), switch(chip)
@@ -154,6 +156,7 @@ async def _expecting_to_lose(
     ended.append(line.name)
 
 
+@pytest.mark.fault("GPIO lines, ATX", "vanishes", "returns")
 async def test_under_supervision_a_chip_that_returns_works_again(
     sim: GpioSim, chip: GpioChip, eventually: Eventually
 ) -> None:

@@ -119,6 +119,7 @@ async def test_the_kernel_debounces_if_told(sim: GpioSim, chip: GpioChip, held: 
 
 
 @pytest.mark.parametrize("ends_high", [True, False])
+@pytest.mark.fault("GPIO lines, ATX", "garbage")
 async def test_flicker_beyond_every_buffer_ends_with_the_right_level(
     sim: GpioSim, chip: GpioChip, held: Held, eventually: Eventually, ends_high: bool
 ) -> None:

@@ -12,7 +12,7 @@ from peers.hid_relay_board import DEADLINE_S, relay_board
 
 from drivers.channels.hidrelay import HidRelayDriver
 from drivers.channels.noyito import NoyitoDriver
-from drivers.errors import DeviceGoneError
+from drivers.errors import DeviceGoneError, DriverError
 from drivers.hidraw import HidrawNode
 from drivers.ports import ChannelDriver, ChannelOutput
 
@@ -57,6 +57,7 @@ async def test_output_reports_switch() -> None:
                     await trio.sleep(0.01)
 
 
+@pytest.mark.fault("channels: USB relays", "vanishes", "returns")
 async def test_a_board_that_is_unplugged_and_plugged_in_again() -> None:
     async with relay_board() as board:
         assert board.node is not None
@@ -70,4 +71,22 @@ async def test_a_board_that_is_unplugged_and_plugged_in_again() -> None:
     async with relay_board() as board:
         assert board.node == node
         async with running(driver):
+            assert board.relays == 0b1000_0001
+
+
+@pytest.mark.fault("channels: USB relays", "stalls", "EIO")
+async def test_a_board_that_does_not_answer_ends_the_driver_and_is_used_again_when_it_does() -> None:
+    """The kernel waits five seconds for the answer, and makes an I/O error of it."""
+    async with relay_board() as board:
+        assert board.node is not None
+        driver = HidRelayDriver(str(board.node), HidrawNode(board.node), OUTPUTS, poll_s=0.1)
+        with pytest.RaisesGroup(pytest.RaisesExc(DriverError, match=str(board.node))):
+            async with running(driver):
+                board.mute = True
+                await trio.sleep(DEADLINE_S)
+        with pytest.raises(DeviceGoneError):
+            await driver.read("0")
+        board.mute = False
+        async with running(driver):
+            await driver.write("7", True)
             assert board.relays == 0b1000_0001

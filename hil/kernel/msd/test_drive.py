@@ -111,6 +111,7 @@ async def test_an_image_that_vanished_changes_nothing(bench: Bench, tmp_path: Pa
     assert not bench.drive.state.value.connected
 
 
+@pytest.mark.fault("mass storage gadget", "missing")
 async def test_without_a_gadget_the_drive_is_offline() -> None:
     drive = VirtualDrive(LunSlot(Path("/sys/kernel/config/usb_gadget/nosuch/functions/a/lun.0")))
     with pytest.raises(MsdOfflineError):

@@ -93,6 +93,7 @@ async def test_it_is_writable_only_while_it_is_written(root: Path) -> None:
         assert names(root) == []
 
 
+@pytest.mark.fault("images' disk", "ENOSPC")
 async def test_a_disk_that_fills_up_in_the_middle_gives_the_space_back(root: Path) -> None:
     async with running(root) as msd:
         with pytest.raises(MsdNoSpaceError, match="free space"):

@@ -53,6 +53,7 @@ async def test_a_far_image_can_be_offered(slot: LunSlot, drive: HostDrive, files
     await slot.eject()
 
 
+@pytest.mark.fault("mass storage gadget", "stalls")
 async def test_an_image_that_hangs_before_the_drive_is_touched(
     slot: LunSlot, drive: HostDrive, files: HangingFiles, flags: Flags, near: Medium
 ) -> None:
@@ -72,6 +73,7 @@ async def test_an_image_that_hangs_before_the_drive_is_touched(
     drive.wait_size(MIB)
 
 
+@pytest.mark.fault("mass storage gadget", "stalls")
 async def test_an_image_that_hangs_in_the_kernel_is_taken_out_when_it_comes_too_late(
     slot: LunSlot, drive: HostDrive, files: HangingFiles, flags: Flags
 ) -> None:

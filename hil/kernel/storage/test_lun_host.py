@@ -190,6 +190,7 @@ async def test_a_medium_is_found_again_after_a_restart(
     drive.wait_size(None)
 
 
+@pytest.mark.fault("mass storage gadget", "returns")
 async def test_a_medium_stays_in_while_the_gadget_is_bound_anew(
     gadget: Gadget, slot: LunSlot, image: Path, becomes: Becomes
 ) -> None:
@@ -207,6 +208,7 @@ async def test_a_medium_stays_in_while_the_gadget_is_bound_anew(
     drive.wait_size(None)
 
 
+@pytest.mark.fault("mass storage gadget", "vanishes")
 async def test_a_gadget_that_is_taken_apart_ends_the_run(compose: Callable[..., Gadget], image: Path) -> None:
     gadget = compose()
     slot = LunSlot(gadget.lun())
@@ -237,6 +239,7 @@ async def test_the_kernel_tells_nobody_of_the_hosts_ejecting(gadget: Gadget) -> 
         assert refused.value.errno == errno.EPERM
 
 
+@pytest.mark.fault("mass storage gadget", "host leaves")
 async def test_over_usbip_a_pulled_cable_changes_nothing_in_the_drive(
     compose: Callable[..., Gadget], usbip_cable: str, nursery: trio.Nursery, image: Path
 ) -> None:

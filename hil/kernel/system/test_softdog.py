@@ -106,6 +106,7 @@ async def test_a_timeout_that_it_cannot_count_to(softdog: Softdog, timeout_s: in
     assert not softdog.is_armed()
 
 
+@pytest.mark.fault("hardware watchdog", "missing")
 async def test_a_watchdog_that_is_not_there() -> None:
     with pytest.raises(DeviceGoneError, match="watchdog77"):
         async with open_watchdog(Path("/dev/watchdog77")):

@@ -33,6 +33,7 @@ async def test_what_is_written_is_read(vivid: peer.Vivid, source: V4l2Source) ->
         assert await edid.read() == wanted
 
 
+@pytest.mark.fault("EDID of the capture", "no signal")
 async def test_an_edid_is_taken_away_and_the_signal_with_it(
     vivid: peer.Vivid, source: V4l2Source, until: Any, no_signal: Any
 ) -> None:
@@ -91,6 +92,7 @@ async def test_a_device_without_one_says_so(webcam: peer.Vivid, source: V4l2Sour
         await V4l2Edid(source).read()
 
 
+@pytest.mark.fault("EDID of the capture", "vanishes", "returns")
 async def test_a_choice_is_kept_whatever_the_capture_does(
     source: V4l2Source, until: Any, tmp_path: Path
 ) -> None:

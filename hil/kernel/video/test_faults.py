@@ -38,6 +38,7 @@ def _descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the list's own descriptor counts alike both times
 
 
+@pytest.mark.fault("V4L2 capture", "stalls")
 async def test_a_stalled_source_just_waits_and_goes_on(
     vivid: peer.Vivid, source: V4l2Source, until: Any
 ) -> None:
@@ -54,6 +55,7 @@ async def test_a_stalled_source_just_waits_and_goes_on(
         assert stream.statistics()["starts"] == starts
 
 
+@pytest.mark.fault("V4L2 capture", "stalls")
 async def test_a_signal_that_returns_without_pictures_is_told_and_the_device_started_anew(
     vivid: peer.Vivid, source: V4l2Source, until: Any, no_signal: Any
 ) -> None:
@@ -72,6 +74,7 @@ async def test_a_signal_that_returns_without_pictures_is_told_and_the_device_sta
         (await until(stream)).release()
 
 
+@pytest.mark.fault("V4L2 capture", "stalls", "no signal")
 async def test_a_usb_like_device_that_sends_nothing_has_no_signal(
     webcam: peer.Vivid, source: V4l2Source, until: Any, no_signal: Any
 ) -> None:
@@ -86,6 +89,7 @@ async def test_a_usb_like_device_that_sends_nothing_has_no_signal(
         (await until(stream)).release()
 
 
+@pytest.mark.fault("V4L2 capture", "garbage")
 async def test_damaged_pictures_are_skipped_and_counted(
     vivid: peer.Vivid, source: V4l2Source, until: Any
 ) -> None:
@@ -99,6 +103,7 @@ async def test_damaged_pictures_are_skipped_and_counted(
         (await until(stream)).release()
 
 
+@pytest.mark.fault("V4L2 capture", "EIO")
 async def test_a_fatal_error_is_reported_and_a_new_capture_works(
     vivid: peer.Vivid, source: V4l2Source, until: Any
 ) -> None:
@@ -115,6 +120,7 @@ async def test_a_fatal_error_is_reported_and_a_new_capture_works(
 
 
 @pytest.mark.parametrize("request_name", ["REQBUFS", "QBUF", "STREAMON"])
+@pytest.mark.fault("V4L2 capture", "EIO")
 async def test_a_failing_start_leaves_nothing_behind(
     vivid: peer.Vivid, source: V4l2Source, until: Any, request_name: str
 ) -> None:
@@ -127,6 +133,7 @@ async def test_a_failing_start_leaves_nothing_behind(
         (await until(stream)).release()
 
 
+@pytest.mark.fault("V4L2 capture", "vanishes")
 async def test_an_unplugged_device_is_gone(vivid: peer.Vivid, source: V4l2Source, until: Any) -> None:
     async def capture() -> None:
         async with source.open(max_fps=0) as stream:
@@ -141,6 +148,7 @@ async def test_an_unplugged_device_is_gone(vivid: peer.Vivid, source: V4l2Source
         await capture()
 
 
+@pytest.mark.fault("V4L2 capture", "vanishes", "returns")
 async def test_a_device_that_returns_is_found_again(source: V4l2Source, until: Any) -> None:
     """Unplugged in the middle of a capture, looked for in vain, plugged in again: the same source has it."""
     with peer.loaded() as vivid:
@@ -157,6 +165,7 @@ async def test_a_device_that_returns_is_found_again(source: V4l2Source, until: A
             (await until(stream)).release()
 
 
+@pytest.mark.fault("V4L2 capture", "missing")
 async def test_a_device_that_is_not_there_is_named() -> None:
     source = V4l2Source(DeviceChoice(driver="uvcvideo"))
     with pytest.raises(DeviceGoneError, match="expected a video capture of driver uvcvideo"):

@@ -443,3 +443,28 @@ async def test_a_receiver_follows_the_signal_whatever_size_was_chosen(
         assert isinstance(picture, Frame)
         assert (picture.width, picture.height) == (640, 480)
         picture.release()
+
+
+@pytest.mark.fault("EDID of the capture", "EIO")
+async def test_an_edid_that_the_chip_does_not_take_is_told_and_the_pictures_go_on(
+    device: Any, source: V4l2Source, dequeued: Any
+) -> None:
+    def refuse(_request: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    written = list[int]()
+    edid = V4l2Edid(source)
+    async with source.open(max_fps=0) as stream:
+        device.handlers[uapi.S_EDID] = refuse
+        with pytest.raises(DriverError, match=r"/dev/video0: .*EDID.*Input/output error"):
+            await edid.write(build_edid())
+        starts = stream.statistics()["starts"]
+        device.fill()
+        await dequeued(device)
+        frame = await stream.next()
+        assert isinstance(frame, Frame)
+        frame.release()
+        assert stream.statistics()["starts"] == starts
+        device.handlers[uapi.S_EDID] = lambda request: written.append(request.blocks)
+        await edid.write(build_edid())
+    assert written == [2]

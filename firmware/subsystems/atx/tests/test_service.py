@@ -203,6 +203,7 @@ async def test_a_chip_that_vanished_shows_offline_and_comes_back(autojump_clock:
         assert (atx.state.value.online, atx.state.value.leds.power) == (True, True)
 
 
+@pytest.mark.fault("GPIO lines, ATX", "EIO")
 async def test_a_switch_that_fails_is_reported_and_free_again(autojump_clock: MockClock) -> None:
     panel = Panel()
     panel.power.error = DeviceGoneError("no line")
@@ -231,6 +232,7 @@ async def test_a_click_that_is_cut_short_is_not_a_success(autojump_clock: MockCl
     assert panel.power.pulses == [1.0]
 
 
+@pytest.mark.fault("GPIO lines, ATX", "stalls")
 async def test_lines_that_hang_are_faults(autojump_clock: MockClock) -> None:
     class Stuck(Switch):
         async def pulse(self, seconds: float) -> None:

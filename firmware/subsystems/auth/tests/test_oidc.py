@@ -357,6 +357,7 @@ async def test_a_login_is_finished_once_by_the_browser_that_began_it(appliance: 
     ],
     ids=str,
 )
+@pytest.mark.fault("login providers", "garbage")
 async def test_a_provider_that_is_not_what_it_should_be_is_told_plainly(
     appliance: Appliance, metadata: dict[str, Any]
 ) -> None:
@@ -365,6 +366,7 @@ async def test_a_provider_that_is_not_what_it_should_be_is_told_plainly(
         await appliance.begin()
 
 
+@pytest.mark.fault("login providers", "missing", "vanishes", "returns")
 async def test_a_provider_that_is_gone_and_comes_back(appliance: Appliance) -> None:
     appliance.provider.down = True
     with pytest.raises(ProviderTroubleError, match="cannot be reached"):

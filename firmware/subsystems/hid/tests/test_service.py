@@ -300,6 +300,7 @@ async def test_a_bug_in_a_port_shows_offline_and_holds_nobody_up(
         assert hid.state.value.keyboard.online is True
 
 
+@pytest.mark.fault("gadget HID", "stalls")
 async def test_a_port_that_hangs_is_a_fault(autojump_clock: MockClock, ports: Any) -> None:
     async with running(ports) as (hid, supervisor):
         ports.keyboard.write_s = 1000

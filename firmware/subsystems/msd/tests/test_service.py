@@ -227,6 +227,7 @@ async def test_an_image_from_outside_is_shown_and_forgotten_when_it_is_out(
 # -- failures ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("images' disk", "missing")
 async def test_a_storage_that_is_gone_shows_nothing_and_refuses(tmp_path: Path) -> None:
     root = tmp_path / "images"
     root.mkdir()
@@ -311,6 +312,7 @@ def failing_after(monkeypatch: pytest.MonkeyPatch, written: int, number: int) ->
     monkeypatch.setattr(os, "writev", fail)
 
 
+@pytest.mark.fault("images' disk", "ENOSPC")
 async def test_a_disk_that_fills_up_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     failing_after(monkeypatch, 2 * MIB, errno.ENOSPC)
     with pytest.raises(MsdNoSpaceError, match=r"sub/a\.img"):
@@ -320,6 +322,7 @@ async def test_a_disk_that_fills_up_leaves_nothing(bench: Bench, monkeypatch: py
     assert bench.state.busy is False
 
 
+@pytest.mark.fault("images' disk", "EIO")
 async def test_a_disk_that_fails_ends_the_body_although_nothing_comes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,6 +387,7 @@ async def test_what_comes_is_put_on_the_disk_as_often_as_it_is_to_be(
     assert sum(between) == 2 * MIB
 
 
+@pytest.mark.fault("images' disk", "stalls")
 async def test_a_disk_that_hangs_is_given_up_and_tidied_up_when_it_answers(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ async def test_images_come_and_go_in_new_directories_too(tmp_path: Path) -> None
         assert storage.statistics()["images"] == 1
 
 
+@pytest.mark.fault("images' disk", "vanishes", "returns")
 async def test_a_storage_that_vanishes_is_offline_until_it_returns(tmp_path: Path) -> None:
     root = tmp_path / "images"
     async with running(StorageLocation(root)) as storage:
@@ -129,6 +130,7 @@ async def test_without_watches_it_looks_now_and_then(
     assert caplog.text.count("no more watches") == 1
 
 
+@pytest.mark.fault("images' disk", "stalls")
 async def test_a_disk_that_hangs_is_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = threading.Event()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,25 @@ async def test_what_cannot_be_kept_is_taken_back(tmp_path: Path) -> None:
     with pytest.raises(EdidNotKeptError, match=r"cannot be kept: No such file or directory - at .*edid\.bin"):
         await service.change(MINE)
     assert (keeper.chosen, keeper.shown) == (None, CONFIGURED)
+
+
+@pytest.mark.fault("EDID of the capture", "ENOSPC")
+async def test_a_full_disk_leaves_the_choice_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    keeper, path = Keeper(), tmp_path / "edid.bin"
+    service = EdidService(keeper, path)
+    await service.change(MINE)
+    with monkeypatch.context() as patch:
+        patch.setattr("firmware.subsystems.streamer.edid.replace", full)
+        with pytest.raises(EdidNotKeptError, match="cannot be kept: No space left on device"):
+            await service.change(OTHER)
+    assert (keeper.chosen, await restored(path)) == (MINE, MINE)
+    await service.change(OTHER)
+    assert (keeper.chosen, await restored(path)) == (OTHER, OTHER)
 
 
 @pytest.mark.parametrize("content", [MINE[:100], MINE[:-1] + b"!", b"rubbish", None])

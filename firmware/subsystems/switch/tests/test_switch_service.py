@@ -133,6 +133,7 @@ async def test_a_single_unit_has_short_port_names(tmp_path: Path, autojump_clock
         assert [port.id for port in state.model.ports] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.fault("KVM switch", "vanishes", "returns")
 async def test_a_device_that_goes_is_looked_for_every_second(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
@@ -156,6 +157,7 @@ async def test_a_device_that_goes_is_looked_for_every_second(
         assert state.summary.active_port == 0
 
 
+@pytest.mark.fault("KVM switch", "stalls")
 async def test_a_device_that_says_nothing_is_opened_again_and_that_is_said_once(
     tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:

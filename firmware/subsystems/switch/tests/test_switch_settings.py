@@ -270,6 +270,7 @@ def test_a_file_that_cannot_be_read_is_no_reason_to_stop(
     assert "which cannot be kept aside: Read-only file system" in caplog.text
 
 
+@pytest.mark.fault("KVM switch", "ENOSPC")
 def test_a_failing_disk_leaves_the_old_file_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
