@@ -253,10 +253,21 @@ def rauc_machine(folder: Path) -> Iterator[RaucMachine]:
         machine = RaucMachine(folder, address, start_service)
         for name, value in (("primary", "A"), ("state-A", "good"), ("state-B", "good")):
             machine.set_mark(name, value)
+        stack.callback(_unmount_all, folder)
         start(bus)
         _wait(socket.exists, "the bus")
         start_service()
         yield machine
+
+
+def _unmount_all(folder: Path) -> None:
+    """Let go of the bundles that a service which was killed has left mounted."""
+    for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+        device, place, *_ = line.split()
+        if Path(place).is_relative_to(folder):
+            subprocess.run(["umount", place], check=True)
+            # It detaches itself where the service had told it to.
+            subprocess.run(["losetup", "--detach", device], check=False, capture_output=True)
 
 
 def _answers(environment: dict[str, str]) -> bool:
