@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import itertools
 from typing import Any
 
 import pytest
@@ -184,9 +183,10 @@ async def test_the_rate_limit_drops_early(vivid: peer.Vivid, source: V4l2Source,
             times.append(frame.grab_begin)
             frame.release()
         counters = stream.statistics()
-    gaps = [after - before for before, after in itertools.pairwise(times)]
-    assert min(gaps) > 0.1
-    assert counters["limited"] > counters["pictures"]
+    # The rate is one in the mean: a picture that comes late keeps the next one's time. The first one seen may
+    # be late by a whole period, the last one early by a tenth.
+    assert times[-1] - times[0] >= (5 - 1.1) / 5
+    assert counters["limited"] > 0
 
 
 async def test_the_newest_picture_wins_and_none_is_kept_from_the_driver(
