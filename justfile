@@ -6,6 +6,9 @@ set positional-arguments := true
 export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
 bin := justfile_directory() / ".venv/bin"
 
+# An appliance that compiles itself anew takes twice as long to start, and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 [private]
 default:
     @{{ just_executable() }} --list --unsorted
