@@ -15,7 +15,7 @@ import enum
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import trio
 
@@ -58,6 +58,18 @@ class PointerPort(Protocol):
 
     async def write(self, report: bytes) -> None:
         """Give one report to the host; the rules of `KeyboardPort.write`."""
+        ...
+
+
+@runtime_checkable
+class ThreadWritable(Protocol):
+    """A keyboard or pointer port that can be written to while the event loop stands still."""
+
+    def write_from_thread(self, report: bytes) -> bool:
+        """Give *report* to the device, for another thread than the loop's; return whether it has it.
+
+        It comes after a report that is in flight, and waits for that for a moment only. Never raises.
+        """
         ...
 
 

@@ -28,6 +28,7 @@ from firmware.liveness import heartbeats_check, threads_check
 from firmware.loop_guard import guard_loop
 from firmware.selfcheck import self_check
 from firmware.slots.self_report import SelfReporter
+from firmware.stall_release import release_when_stalled
 from firmware.subsystems.atx.service import AtxService
 from firmware.subsystems.audit.service import AuditService
 from firmware.subsystems.audit.syslog import AuditSyslog
@@ -157,6 +158,7 @@ async def serve_until_signal(appliance: Appliance, listeners: Listeners) -> None
                 listening.start_soon(stop_on_signal)
                 if appliance.stall_limit_s:
                     listening.start_soon(partial(guard_loop, appliance.stall_limit_s, end_process=watched))
+                    listening.start_soon(release_when_stalled, appliance.hid)
             listening.cancel_scope.cancel()
 
 

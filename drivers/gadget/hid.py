@@ -16,6 +16,8 @@ import logging
 import os
 import select
 import struct
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
@@ -34,6 +36,11 @@ logger = logging.getLogger(__name__)
 TAKE_DEADLINE_S: Final = 0.1
 """A host polls every 1 to 10 ms: after this it does not listen, and a newer report should get its chance
 (contract subsystems.md 2.5, `select_timeout`)."""
+
+STALLED_DEADLINE_S: Final = 0.05
+STALLED_INTERVAL_S: Final = 0.005
+"""How long, and how often, another thread tries to write: short, since the loop may go on meanwhile, and the
+thread comes again if it does not."""
 
 LED_RETRY_INTERVAL_S: Final = 5.0
 """While no host is there the node claims to be readable for ever: wait for the link, and look rarely."""
@@ -63,6 +70,8 @@ class _Node:
         self.descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         status = path.stat()
         self.identity = (status.st_dev, status.st_ino)
+        self._closing = threading.Lock()
+        self._closed = False
 
     def exists(self) -> bool:
         """Whether the node is still the one that was opened: it is made anew by each binding."""
@@ -78,10 +87,25 @@ class _Node:
         poll.register(self.descriptor, select.POLLOUT)
         return bool(poll.poll(0))
 
+    def offer(self, report: bytes) -> bool:
+        """Write *report*, from any thread; return whether there was room. Raises OSError."""
+        with self._closing:
+            if self._closed:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            try:
+                os.write(self.descriptor, report)
+            except BlockingIOError:
+                return False
+            return True
+
     def close(self) -> None:
         """Close it and let go of who waits for it."""
         trio.lowlevel.notify_closing(self.descriptor)
-        os.close(self.descriptor)
+        # Another thread must not write to whatever gets the descriptor's number next. It holds this for one
+        # write that does not wait.
+        with self._closing:
+            self._closed = True
+            os.close(self.descriptor)
 
 
 class _HidPort:
@@ -126,6 +150,19 @@ class _HidPort:
             if not asleep:
                 await self._wake_host()
         raise HostNotReadyError(f"{self._what}: the host fetches no reports ({self._link.condition})")
+
+    def write_from_thread(self, report: bytes) -> bool:
+        """Give *report* to the controller while the event loop stands still; see `ThreadWritable`."""
+        node = self._node
+        give_up = time.monotonic() + STALLED_DEADLINE_S
+        try:
+            while node is not None and time.monotonic() < give_up:
+                if node.offer(report):
+                    return True
+                time.sleep(STALLED_INTERVAL_S)
+        except OSError as exc:
+            logger.info("%s: could not release all keys and buttons: %s", self._what, exc.strerror)
+        return False
 
     def statistics(self) -> dict[str, int]:
         """Return how many reports were taken, were not in time, and were lost with a host that left."""

@@ -366,6 +366,22 @@ class HidService:
         for mouse in self._devices():
             mouse.writer.queue.replace(mouse.reports.clear())
 
+    def release_from_thread(self) -> list[str]:
+        """Release everything on the host while the event loop stands still; for another thread.
+
+        Return the names of the devices that were released.
+        """
+        return [writer.name for writer in self._writers() if writer.release_from_thread()]
+
+    def release_after_stall(self) -> None:
+        """Count every key and button as released, after `release_from_thread`.
+
+        Unlike `release_all` it drops nothing: what was queued before is input that nobody took back.
+        """
+        self._keyboard_writer.queue.put_nowait(self._keyboard.clear())
+        for mouse in self._devices():
+            mouse.writer.queue.put_nowait(mouse.reports.clear())
+
     def set_jiggler(self, active: bool) -> None:
         """Switch the jiggler if the configuration allows it; without effect otherwise."""
         jiggler = self.state.value.jiggler

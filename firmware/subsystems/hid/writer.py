@@ -13,6 +13,7 @@ from typing import Protocol
 import trio
 
 from drivers.errors import DeviceTimeoutError, HostNotReadyError
+from drivers.ports import ThreadWritable
 from firmware.subsystems.hid.report_queue import ReportQueue
 
 logger = logging.getLogger(__name__)
@@ -153,6 +154,18 @@ class DeviceWriter:
                 self._host_knows = clear_report
             except Exception as exc:  # noqa: BLE001 - whatever the port does, the other devices are next
                 logger.info("%s: could not release all keys and buttons at the end: %s", self.name, exc)
+
+    def release_from_thread(self) -> bool:
+        """Release everything on the host while the event loop stands still; for another thread.
+
+        Return whether there was something to release, and the host will see it.
+        """
+        clear_report = self._clear_report()
+        if self._host_knows in (None, clear_report) or not isinstance(self._port, ThreadWritable):
+            return False
+        if released := self._port.write_from_thread(clear_report):
+            self._host_knows = clear_report
+        return released
 
     def statistics(self) -> dict[str, int]:
         """Return counts of written, abandoned, waiting and dropped reports."""
