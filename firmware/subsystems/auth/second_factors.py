@@ -11,6 +11,7 @@ their credentials (`X-KVMD-*`, Basic) repeat a code for as long as it lasts: the
 from __future__ import annotations
 
 import enum
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,9 +20,12 @@ from typing import Literal
 
 import msgspec
 
+from firmware.core.errors import SetupError
 from firmware.subsystems.auth import recovery_codes
-from firmware.subsystems.auth.kept import KeptDocument, decode
-from firmware.subsystems.auth.totp import TotpSecret, draw_secret, split_code
+from firmware.subsystems.auth.kept import KeptDocument, NotKeptError, decode
+from firmware.subsystems.auth.totp import SKEW_STEPS, STEP_S, TotpSecret, draw_secret, split_code
+
+logger = logging.getLogger(__name__)
 
 
 class Purpose(enum.Enum):
@@ -74,12 +78,17 @@ class Presented:
     """The digest of a recovery code."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(msgspec.Struct, frozen=True):
     """The newest code that opened a session."""
 
     step: int
     network: str
+
+
+class _Used(msgspec.Struct, frozen=True):
+    """By user; kept in a file of its own, since it changes with each login and nobody misses it much."""
+
+    users: dict[str, _Opened] = {}
 
 
 class SecondFactors:
@@ -91,13 +100,18 @@ class SecondFactors:
     def __init__(self, path: Path | None, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._kept = KeptDocument(path, _Document())
         self._wall_clock = wall_clock
-        # In memory only: after a restart a code could be used again for the rest of its minute and a half.
         self._opened: dict[str, _Opened] = {}
+        self._kept_opened = KeptDocument(path and path.with_name(f"{path.stem}-used.json"), _Used())
         self._decoy = TotpSecret(draw_secret())
 
     async def load(self) -> None:
         """Read the file. Raises SetupError if it is there and cannot be used."""
         await self._kept.load()
+        try:
+            await self._kept_opened.load()
+        except SetupError as exc:
+            logger.warning("One-time codes that have opened a session may do so once more: %s", exc)
+        self._opened = dict(self._kept_opened.value.users)
 
     def of(self, user: str) -> OwnFactor | None:
         """Return what *user* has, None if that is nothing."""
@@ -139,7 +153,20 @@ class SecondFactors:
             if not self._is_fresh(user, presented.step, network, purpose):
                 return False
             self._opened[user] = _Opened(presented.step, network)
+            await self._keep_opened()
         return True
+
+    async def _keep_opened(self) -> None:
+        """Keep used codes over a restart, as long as they could be used once more."""
+        oldest = int(self._wall_clock()) // STEP_S - SKEW_STEPS
+        self._opened = {user: opened for user, opened in self._opened.items() if opened.step >= oldest}
+        try:
+            await self._kept_opened.change(lambda _: _Used(dict(self._opened)))
+        except NotKeptError as exc:
+            # A full disk must not keep the owner out.
+            logger.warning(
+                "A one-time code that has opened a session is not remembered over a restart: %s", exc
+            )
 
     async def give(self, user: str, factor: OwnFactor) -> None:
         """Have *user* use *factor* from now on. Raises NotKeptError."""

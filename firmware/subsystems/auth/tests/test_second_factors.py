@@ -233,6 +233,37 @@ async def test_it_is_kept_over_a_restart_for_its_owner_only(appliance: Appliance
     assert await appliance.logs_in(PASSWORD + appliance.code(own))
 
 
+async def test_a_code_that_opened_a_session_opens_none_after_a_restart(appliance: Appliance) -> None:
+    own, _codes = await appliance.enrol()
+    passwd = PASSWORD + appliance.code(own)
+    assert await appliance.logs_in(passwd)
+    appliance.restart()
+    await appliance.auth.prepare()
+    assert not await appliance.logs_in(passwd)
+    assert not await appliance.auth.check_password("admin", passwd, client=ELSEWHERE)
+    assert await appliance.auth.check_password("admin", passwd, client=HERE), "its own requests may go on"
+    appliance.now_s += STEP_S
+    assert await appliance.logs_in(PASSWORD + appliance.code(own))
+
+
+async def test_used_codes_that_cannot_be_kept_or_read_keep_nobody_out(
+    appliance: Appliance, caplog: pytest.LogCaptureFixture
+) -> None:
+    own, _codes = await appliance.enrol()
+    used = appliance.file.with_name("second_factors-used.json")
+    used.mkdir()
+    assert await appliance.logs_in(PASSWORD + appliance.code(own))
+    assert "not remembered over a restart" in caplog.text
+    used.rmdir()
+    used.write_text("{")
+    used.chmod(0o600)
+    appliance.restart()
+    await appliance.auth.prepare()
+    assert "second_factors-used.json" in caplog.text
+    appliance.now_s += STEP_S
+    assert await appliance.logs_in(PASSWORD + appliance.code(own))
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"users": {"admin": {"secret": 1}}}'])
 async def test_a_broken_file_stops_the_start_and_is_not_quoted(appliance: Appliance, content: str) -> None:
     appliance.file.parent.mkdir(parents=True)
