@@ -53,7 +53,9 @@ def _default_websocket_limits(_path: str) -> WebSocketLimits:
 class ServerConfig:
     """Where to listen and how much to allow.
 
-    `certificate` is (certificate chain, private key), both PEM; needed as soon as `https` is not empty.
+    `certificate` is (certificate chain, private key), both PEM; needed as soon as `https` is not empty;
+    they are read again when they are replaced. `acme_webroot` is where an ACME client puts its challenges,
+    which the redirecting port shows (RFC 8555, 8.3).
     `body_limit` gives the longest request body in bytes for an ASGI HTTP scope, None for no limit; without
     it, it is `limits.body_bytes` everywhere. `websocket_limits` gives the limits of a WebSocket by its
     percent-decoded path.
@@ -63,6 +65,7 @@ class ServerConfig:
     http: tuple[Bind, ...] = ()
     plain_http: PlainHttp = PlainHttp.REDIRECT
     certificate: tuple[Path, Path] | None = None
+    acme_webroot: Path | None = None
     limits: Limits = field(default_factory=Limits)
     body_limit: Callable[[Scope], int | None] | None = None
     websocket_limits: Callable[[str], WebSocketLimits] = _default_websocket_limits

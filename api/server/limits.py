@@ -125,3 +125,6 @@ class Limits:
 
     accept_retry_s: float = 0.1
     """Pause after the kernel could not give a connection (no descriptors, no memory)."""
+
+    certificate_look_s: float = 30.0
+    """From one look at the certificate's files to the next."""

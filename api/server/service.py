@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
-import ssl
 from dataclasses import asdict
 
 import trio
@@ -26,7 +25,7 @@ from api.server.listeners import Listeners, OpenListener, open_listeners
 from api.server.redirect import redirect_app
 from api.server.statistics import Counters, ServerStatistics
 from api.server.surroundings import Shared
-from api.server.tls import server_context
+from api.server.tls import KeptContext
 from firmware.core.errors import SetupError
 
 logger = logging.getLogger(__name__)
@@ -78,7 +77,7 @@ class Server:
         if listeners is None:
             listeners = await open_listeners(self._config)
         try:
-            tls = await self._tls_context()
+            tls = await self._load_tls()
             async with trio.open_nursery() as app_nursery:
                 lifespan = Lifespan(self._app, self._config.limits)
                 failure = await lifespan.start(app_nursery)
@@ -92,11 +91,13 @@ class Server:
             listeners.close()
 
     async def _serve(
-        self, listeners: Listeners, tls: ssl.SSLContext | None, task_status: trio.TaskStatus[BoundAddresses]
+        self, listeners: Listeners, tls: KeptContext | None, task_status: trio.TaskStatus[BoundAddresses]
     ) -> None:
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 self._accept_all(listeners, tls, accepting, connections)
+                if tls is not None:
+                    accepting.start_soon(tls.follow, self._config.limits.certificate_look_s)
                 self._addresses = listeners.addresses
                 task_status.started(listeners.addresses)
                 await self._stopping.wait()
@@ -105,19 +106,19 @@ class Server:
             await self._drain()
             connections.cancel_scope.cancel()
 
-    async def _tls_context(self) -> ssl.SSLContext | None:
+    async def _load_tls(self) -> KeptContext | None:
         if not self._config.https:
             return None
         if self._config.certificate is None:
             raise SetupError("HTTPS needs a certificate and its key; give both, or leave out --https")
-        return await trio.to_thread.run_sync(server_context, *self._config.certificate)
+        return await KeptContext.load(*self._config.certificate)
 
     # Accepting
 
     def _accept_all(
         self,
         listeners: Listeners,
-        tls: ssl.SSLContext | None,
+        tls: KeptContext | None,
         accepting: trio.Nursery,
         connections: trio.Nursery,
     ) -> None:
@@ -125,7 +126,7 @@ class Server:
             accepting.start_soon(self._accept, item, tls, self._shared(self._app), connections)
         plain_app = self._app
         if listeners.plain_http is PlainHttp.REDIRECT and listeners.https:
-            plain_app = redirect_app(listeners.https[0].address.port)
+            plain_app = redirect_app(listeners.https[0].address.port, self._config.acme_webroot)
         for item in listeners.http:
             accepting.start_soon(self._accept, item, None, self._shared(plain_app), connections)
 
@@ -133,7 +134,7 @@ class Server:
         return Shared(app, self._config, self._hypercorn, self._worker, self._counters, self._access_log)
 
     async def _accept(
-        self, item: OpenListener, tls: ssl.SSLContext | None, shared: Shared, connections: trio.Nursery
+        self, item: OpenListener, tls: KeptContext | None, shared: Shared, connections: trio.Nursery
     ) -> None:
         failing = False
         while True:
@@ -153,7 +154,7 @@ class Server:
             if not self._connections.admits(address):
                 stream.socket.close()
                 continue
-            connection = Connection(stream, tls, shared)
+            connection = Connection(stream, None if tls is None else tls.context, shared)
             self._connections.add(connection, address)
             connections.start_soon(self._contain, connection)
 

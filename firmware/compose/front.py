@@ -47,6 +47,7 @@ async def make_server_config(
         http=(Bind(http.host, http.port),) if http is not None else (),
         plain_http=PlainHttp.APP if plain_app else PlainHttp.REDIRECT,
         certificate=certificate,
+        acme_webroot=loaded.settings.farhand.tls.acme_webroot,
         body_limit=application.body_limit,
         websocket_limits=_websocket_limits(loaded),
     )

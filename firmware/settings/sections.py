@@ -250,10 +250,15 @@ type OptionalListen = Annotated[ListenAddress | None, _Listen()]
 
 
 class TlsConfig(Section, frozen=True):
-    """`farhand/tls`: PEM files; None = a self-signed certificate made at first start."""
+    """`farhand/tls`: PEM files; None = a self-signed certificate made at first start.
+
+    They are read again when they are replaced.
+    """
 
     certificate: OptionalPath = None
     key: OptionalPath = None
+    acme_webroot: OptionalPath = None
+    """Where an ACME client puts its challenges; the plain HTTP port shows them. None = it shows nothing."""
     hsts: Annotated[int | None, Nullable(integer(0, 63_072_000))] = None
     """For how many seconds browsers are told to use nothing but HTTPS (RFC 6797), 0 = they are not.
 

@@ -257,6 +257,7 @@ OURS = {
     "farhand/tls/hsts": None,
     "farhand/audit/syslog": None,
     "farhand/fetch/hosts": [],
+    "farhand/tls/acme_webroot": "",
     "farhand/tls/certificate": "",
     "farhand/tls/key": "",
     "farhand/video/device": "",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,6 +19,7 @@ from api.server.certificate import check_pair
 from api.server.redirect import redirect_app
 from firmware.core.errors import SetupError
 
+PATIENCE_S = 30
 HTTPS: dict[str, Any] = {"https": (Bind("127.0.0.1", 0),), "http": ()}
 BOTH: dict[str, Any] = {
     "https": (Bind("127.0.0.1", 0),),
@@ -286,3 +288,65 @@ async def test_the_redirect_leaves_out_the_usual_port() -> None:
     assert dict(sent[0]["headers"])[b"location"] == b"https://kvm/a"
     await redirect_app(443)({**scope, "headers": []}, receive, send)
     assert dict(sent[2]["headers"])[b"location"] == b"https://[::1]/a"
+
+
+async def test_a_certificate_that_is_replaced_is_used_without_a_restart(
+    start: Any, authority: trustme.CA, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    def put(serial: int) -> x509.Certificate:
+        issued = authority.issue_cert("localhost", common_name=f"number {serial}")
+        issued.private_key_pem.write_to_path(key)
+        issued.cert_chain_pems[0].write_to_path(certificate)
+        return load(certificate)
+
+    async def shown() -> x509.Certificate:
+        client = await running.connect_tls()
+        return x509.load_der_x509_certificate(client.stream.getpeercert(binary_form=True))
+
+    async def until_shown(wanted: x509.Certificate) -> None:
+        with trio.fail_after(PATIENCE_S):
+            while await shown() != wanted:
+                await trio.sleep(0.02)
+
+    first = put(1)
+    running = await start(**HTTPS, certificate=(certificate, key), limits=Limits(certificate_look_s=0.02))
+    old = await running.connect_tls()
+    assert await shown() == first
+    second = put(2)
+    await until_shown(second)
+    assert (await old.get("/hello")).body == b"hello"
+
+    key.write_text("nonsense")
+    with trio.fail_after(PATIENCE_S):
+        while "one that cannot be used" not in caplog.text:
+            await trio.sleep(0.02)
+    assert await shown() == second
+    await until_shown(put(3))
+
+
+async def test_an_acme_clients_challenges_are_shown_and_nothing_else(start: Any, tmp_path: Path) -> None:
+    challenges = tmp_path / "webroot" / ".well-known" / "acme-challenge"
+    challenges.mkdir(parents=True)
+    (challenges / "evaGxfADs6pSRb2LAv9IZ").write_text("evaGxfADs6pSRb2LAv9IZ.9jg46WB3rR")
+    (tmp_path / "secret").write_text("secret")
+    (challenges / "link").symlink_to(tmp_path / "secret")
+    (challenges / "long").write_bytes(bytes(2000))
+    (challenges / "directory").mkdir()
+    running = await start(**BOTH, acme_webroot=tmp_path / "webroot")
+    answer = await running.get("/.well-known/acme-challenge/evaGxfADs6pSRb2LAv9IZ")
+    assert (answer.status, answer.body) == (200, b"evaGxfADs6pSRb2LAv9IZ.9jg46WB3rR")
+    for name in ("none", "link", "long", "directory"):
+        assert (await running.get(f"/.well-known/acme-challenge/{name}")).status == 404
+    for path in (
+        "/.well-known/acme-challenge/",
+        "/.well-known/acme-challenge/../../../secret",
+        "/.well-known/",
+    ):
+        assert (await running.get(path)).status == 301
+
+
+async def test_without_an_acme_client_there_are_no_challenges(start: Any) -> None:
+    running = await start(**BOTH)
+    assert (await running.get("/.well-known/acme-challenge/evaGxfADs6pSRb2LAv9IZ")).status == 301
