@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from firmware.core.validators.basic import fail, fail_secret, stripped, valid_int
+from firmware.core.validators.basic import fail, fail_secret, matching, stripped, valid_int
 
 USER_MAX_CHARS: Final = 128
 PASSWD_MAX_CHARS: Final = 512
@@ -33,10 +33,7 @@ _TOKEN: Final = re.compile(rf"[0-9a-f]{{{TOKEN_CHARS}}}")
 def valid_user(raw: object, name: str = "user") -> str:
     """Return a user name: a lower-case letter or `_`, then letters, digits and `@._-`; no `@` or `.` last."""
     expected = "a user name (lower-case letters, digits and @._-, beginning with a letter or _)"
-    text = stripped(raw, name, expected=expected, max_chars=USER_MAX_CHARS)
-    if _USER.fullmatch(text) is None:
-        fail(expected, raw, name)
-    return text
+    return matching(_USER, raw, name, expected=expected, max_chars=USER_MAX_CHARS)
 
 
 def valid_passwd(raw: object, name: str = "passwd") -> str:
@@ -61,19 +58,13 @@ def valid_auth_token(raw: object, name: str = "auth_token") -> str:
 def valid_session_id(raw: object, name: str = "id") -> str:
     """Return the id of a session: hexadecimal digits, which give nobody its token."""
     expected = "a session's id (hexadecimal digits)"
-    text = stripped(raw, name, expected=expected, max_chars=SESSION_ID_MAX_CHARS)
-    if _SESSION_ID.fullmatch(text) is None:
-        fail(expected, raw, name)
-    return text
+    return matching(_SESSION_ID, raw, name, expected=expected, max_chars=SESSION_ID_MAX_CHARS)
 
 
 def valid_passkey_id(raw: object, name: str = "id") -> str:
     """Return the id of a passkey: base64url without padding."""
     expected = "a passkey's id (letters, digits, - and _)"
-    text = stripped(raw, name, expected=expected, max_chars=PASSKEY_ID_MAX_CHARS)
-    if _PASSKEY_ID.fullmatch(text) is None:
-        fail(expected, raw, name)
-    return text
+    return matching(_PASSKEY_ID, raw, name, expected=expected, max_chars=PASSKEY_ID_MAX_CHARS)
 
 
 def valid_passkey_name(raw: object, name: str = "name") -> str:

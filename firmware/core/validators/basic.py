@@ -72,6 +72,14 @@ def stripped(raw: object, name: str, *, expected: str, max_chars: int | None) ->
     return raw.strip()
 
 
+def matching(pattern: re.Pattern[str], raw: object, name: str, *, expected: str, max_chars: int) -> str:
+    """Return text without surrounding white space that is wholly of *pattern*; see `stripped`."""
+    text = stripped(raw, name, expected=expected, max_chars=max_chars)
+    if pattern.fullmatch(text) is None:
+        fail(expected, raw, name)
+    return text
+
+
 def valid_choice(
     raw: object,
     name: str = "choice",

@@ -9,7 +9,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from firmware.core.validators.basic import fail, stripped, valid_choice
+from firmware.core.validators.basic import fail, matching, stripped, valid_choice
 
 COMPRESS_MODES: Final = ("", "none", "lzma", "zstd")
 FILE_NAME_MAX_CHARS: Final = 255
@@ -73,10 +73,7 @@ def valid_http_url(raw: object, name: str = "url") -> str:
 def valid_sha256(raw: object, name: str = "sha256") -> str:
     """Return a SHA-256 digest in lower-case hex."""
     expected = "64 hexadecimal digits"
-    text = stripped(raw, name, expected=expected, max_chars=_SHA256_CHARS)
-    if _SHA256.fullmatch(text) is None:
-        fail(expected, raw, name)
-    return text.lower()
+    return matching(_SHA256, raw, name, expected=expected, max_chars=_SHA256_CHARS).lower()
 
 
 def valid_compress_mode(raw: object, name: str = "compress") -> str:
