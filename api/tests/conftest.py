@@ -83,7 +83,7 @@ class Live:
 
     def anonymous(self) -> httpx.AsyncClient:
         """A client without credentials."""
-        return httpx.AsyncClient(base_url=self.url, timeout=30)
+        return httpx.AsyncClient(base_url=self.url, timeout=30, verify=False)
 
 
 @asynccontextmanager

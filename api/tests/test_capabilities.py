@@ -84,7 +84,7 @@ class Site:
         self.rights = config / "rights.toml"
 
     def client(self, user: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.live.url, headers=headers(user), timeout=30)
+        return httpx.AsyncClient(base_url=self.live.url, headers=headers(user), timeout=30, verify=False)
 
     @asynccontextmanager
     async def logged_in(self, user: str) -> AsyncIterator[httpx.AsyncClient]:

@@ -37,7 +37,7 @@ class Site:
         self.config = config
 
     def client(self, headers: dict[str, str]) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.live.url, headers=headers, timeout=30)
+        return httpx.AsyncClient(base_url=self.live.url, headers=headers, timeout=30, verify=False)
 
     def user(self, name: str) -> httpx.AsyncClient:
         return self.client({"X-KVMD-User": name, "X-KVMD-Passwd": PASSWORD})
