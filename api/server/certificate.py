@@ -10,8 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import logging
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from firmware.core.errors import SetupError
+from firmware.core.files import make_directory, replace
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +36,7 @@ RENEW_BEFORE = dt.timedelta(days=60)
 CLOCK_FLOOR = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 """No board runs this before it was written: a clock that says so has no battery, and is not believed."""
 
+_CERTIFICATE_MODE = 0o644
 _ISSUED_BY_US = "Farhand self-signed"
 _COMMON_NAME_CHARACTERS = 64  # RFC 5280, ub-common-name
 
@@ -50,7 +50,7 @@ def ensure_certificate(directory: Path, host_names: Iterable[str]) -> tuple[Path
     certificate_path, key_path = directory / CERTIFICATE_NAME, directory / KEY_NAME
     now = max(dt.datetime.now(dt.UTC), CLOCK_FLOOR)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory, mode=0o755)
         if not certificate_path.exists():
             # A key alone is what a first start leaves that lost its power half-way; it is as good as new.
             key = _load_key(key_path) if key_path.exists() else ec.generate_private_key(ec.SECP256R1())
@@ -58,8 +58,8 @@ def ensure_certificate(directory: Path, host_names: Iterable[str]) -> tuple[Path
                 raise SetupError(
                     f"expected {certificate_path} beside {key_path}, found none; add it or remove the key"
                 )
-            _write_atomically(key_path, _key_pem(key), 0o600)
-            _write_atomically(certificate_path, _issue(key, host_names, now), 0o644)
+            replace(key_path, _key_pem(key))
+            replace(certificate_path, _issue(key, host_names, now), mode=_CERTIFICATE_MODE)
             logger.info("made a self-signed certificate, %s", certificate_path)
         elif not key_path.exists():
             raise SetupError(
@@ -96,7 +96,7 @@ def _check(certificate_path: Path, key_path: Path, host_names: Iterable[str], no
         and _belong_together(certificate, key)
     ):
         assert isinstance(key, ec.EllipticCurvePrivateKey)
-        _write_atomically(certificate_path, _issue(key, host_names, now), 0o644)
+        replace(certificate_path, _issue(key, host_names, now), mode=_CERTIFICATE_MODE)
         logger.info("renewed the self-signed certificate, %s", certificate_path)
     _check_usable(certificate_path, key_path, now)
 
@@ -218,24 +218,3 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write_atomically(path: Path, content: bytes, mode: int) -> None:
-    """Write the file so that after a power cut there is all of it or what was there before."""
-    # mkstemp makes it 0600, so the key is never readable by others, not even for a moment.
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

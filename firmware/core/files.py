@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from firmware.core.errors import SetupError
 
 FILE_MODE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
 # Room for ten thousand accounts. What is bigger was put at the path by mistake.
 MAX_FILE_BYTES: Final = 1 << 20
 # A file changed this recently may change again without a new time stamp (2 s is the coarsest one, FAT's), so
@@ -87,30 +88,76 @@ def _read(path: Path, wall_clock_ns: Callable[[], int]) -> Observed:
     return Observed(FileIdentity.of(status), data, settled=abs(age_ns) > SETTLE_NS)
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
     """Make *data* the content of *path*, for its owner only; a power cut leaves the old file or the new.
 
     The file behind a symbolic link is replaced, not the link. The owner stays who it was; a new file belongs
     to the owner of its directory, where we may decide that. Raises OSError; then nothing has changed.
     """
     target = Path(os.path.realpath(path))
+    temporary = _written(target, data, mode)
+    with _held(target) as before:
+        _move(temporary, target)
+        try:
+            sync_directory(target.parent)
+        except OSError:
+            # Whatever the disk makes of it: what is read from here on is what its caller believes in.
+            with suppress(OSError):
+                _put_back(target, before)
+            raise
+
+
+def _written(target: Path, data: bytes, mode: int) -> Path:
+    """Write *data* beside *target*, on the disk when this returns, and return where."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     descriptor = os.open(
         temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE
     )
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            os.fchmod(descriptor, FILE_MODE)
+            os.fchmod(descriptor, mode)
             _give_to_owner(descriptor, target)
             stream.write(data)
             stream.flush()
             os.fsync(descriptor)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def _move(temporary: Path, target: Path) -> None:
+    try:
         temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _sync_directory(target.parent)
+
+
+@contextmanager
+def _held(target: Path) -> Iterator[int | None]:
+    """Have the file that is at *target* open, None if there is none or it cannot be read."""
+    try:
+        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        descriptor = None
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _put_back(target: Path, before: int | None) -> None:
+    """Have *target* be what the open file *before* is; None: nothing."""
+    if before is None:
+        target.unlink()
+        return
+    with os.fdopen(os.dup(before), "rb") as stream:
+        data = stream.read()
+    _move(_written(target, data, stat.S_IMODE(os.fstat(before).st_mode)), target)
 
 
 def _give_to_owner(descriptor: int, target: Path) -> None:
@@ -123,7 +170,29 @@ def _give_to_owner(descriptor: int, target: Path) -> None:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def _sync_directory(directory: Path) -> None:
+def make_directory(directory: Path, *, mode: int = DIRECTORY_MODE) -> None:
+    """Make *directory*, and those that it is in, if they are not there; they outlive a power cut.
+
+    Raises OSError; then what was made is gone again, as far as it can be.
+    """
+    if directory.is_dir():
+        return
+    make_directory(directory.parent, mode=mode)
+    try:
+        directory.mkdir(mode=mode)
+    except FileExistsError:
+        if not directory.is_dir():
+            raise
+    try:
+        sync_directory(directory.parent)
+    except OSError:
+        with suppress(OSError):
+            directory.rmdir()
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Put the names in *directory* on the disk. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import trio
 from peers.rauc_machine import COMPATIBLE, RaucMachine, missing, rauc_machine
 
-from drivers.errors import DriverError, NotSupportedError
+from drivers.errors import DeviceTimeoutError, DriverError, NotSupportedError
 from drivers.system.rauc import BundleRefusedError, Progress, Rauc
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
@@ -137,3 +138,17 @@ async def test_a_service_that_is_killed_in_the_middle_is_told_and_the_next_one_i
     assert (status.primary, status.installing) == ("A", False)
     await Rauc().install(bundle, told.append)
     assert (await Rauc().status()).primary == "B"
+
+
+@pytest.mark.fault("updates: RAUC", "stalls", "returns")
+async def test_a_service_that_does_not_answer_is_told_and_asked_again(
+    machine: RaucMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine.service is not None
+    with monkeypatch.context() as patch:
+        patch.setattr("drivers.system.rauc.CALL_S", 0.5)
+        machine.service.send_signal(signal.SIGSTOP)
+        with pytest.raises(DeviceTimeoutError, match=r"expected RAUC to answer within 0\.5 s"):
+            await Rauc().status()
+    machine.service.send_signal(signal.SIGCONT)
+    assert (await Rauc().status()).primary == "A"

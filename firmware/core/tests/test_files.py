@@ -11,7 +11,7 @@ import pytest
 
 from firmware.core import files
 from firmware.core.errors import SetupError
-from firmware.core.files import Observed, exclusive, observe, replace
+from firmware.core.files import Observed, exclusive, make_directory, observe, replace
 
 
 def later_ns() -> int:
@@ -141,6 +141,21 @@ def test_a_full_disk_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyP
         replace(path, b"second")
     assert path.read_bytes() == b"first"
     assert os.listdir(path.parent) == ["htpasswd"]  # noqa: PTH208 (names only)
+
+
+def test_directories_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
+    for _ in range(2):
+        make_directory(tmp_path / "one/two")
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("one", "one/two")] == [0o700, 0o700]
+    (tmp_path / "file").touch()
+    for name in ("file", "file/below"):
+        with pytest.raises(FileExistsError):
+            make_directory(tmp_path / name)
+
+
+def test_a_file_may_be_for_others_to_read(path: Path) -> None:
+    replace(path, b"second", mode=0o644)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

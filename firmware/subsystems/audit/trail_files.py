@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from firmware.core.files import make_directory, sync_directory
 from firmware.subsystems.audit.chain import BrokenChainError, End, append, read_end, verified
 
 DIRECTORY: Final = "audit"
@@ -106,6 +107,9 @@ class TrailFiles:
             try:
                 _write_all(descriptor, b"".join(lines))
                 os.fsync(descriptor)
+                if not before:
+                    # Its name may not be on the disk yet.
+                    sync_directory(self._directory)
             except OSError:
                 # No half a line may stay, or the next one would be part of it.
                 os.ftruncate(descriptor, before)
@@ -115,12 +119,14 @@ class TrailFiles:
             os.close(descriptor)
         self._end = end
         if size >= self._max_file_bytes:
-            self._rotate()
+            # What was to be written is; a file that is longer than it should be is tried again next time.
+            with suppress(OSError):
+                self._rotate()
         return lines
 
     def _open(self) -> list[Mapping[str, object]]:
         """Find where the chain ends; return what there is to note about it."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(self._directory)
         notes: list[Mapping[str, object]] = []
         torn = _cut_torn_line(self._path)
         if torn:
@@ -143,11 +149,7 @@ class TrailFiles:
             path = self._directory / f"audit.{number}.jsonl" if number else self._path
             if path.exists():
                 path.rename(self._directory / f"audit.{number + 1}.jsonl")
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(self._directory)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

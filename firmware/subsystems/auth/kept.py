@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from firmware.core.errors import OperationError, SetupError
-from firmware.core.files import observe, replace
+from firmware.core.files import make_directory, observe, replace
 
 
 class NotKeptError(OperationError):
@@ -94,5 +94,5 @@ def decode[T: msgspec.Struct](data: bytes, kind: type[T]) -> T:
 
 
 def _write(path: Path, value: msgspec.Struct) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     replace(path, msgspec.json.encode(value))

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from firmware.core.files import observe, replace
+from firmware.core.files import observe, replace, sync_directory
 from firmware.subsystems.backup.scope import CONFIG, RESET, RESTORE, STATE, Roots, present
 
 _NEW: Final = ".restore-new.tmp"
@@ -44,13 +44,14 @@ def stage_restore(state: Path, files: Mapping[str, bytes]) -> None:
         replace(path, data)
     _sync_tree(new)
     new.rename(state / RESTORE)
-    _sync(state)
+    sync_directory(state)
 
 
 def cancel_restore(state: Path) -> bool:
     """Forget a restore that waits; return whether there was one. Raises OSError."""
     waiting = state / RESTORE
     if not waiting.exists():
+        _forget_retired(state)
         return False
     _retire(waiting, state)
     return True
@@ -63,8 +64,8 @@ def is_restore_pending(state: Path) -> bool:
 
 def carry_out_restore(roots: Roots) -> bool:
     """Do what waits; return whether there was something. Raises OSError, and then the next start goes on."""
-    for leftover in (_NEW, _DONE):
-        _remove(roots.state / leftover)
+    _remove(roots.state / _NEW)
+    _forget_retired(roots.state)
     waiting = roots.state / RESTORE
     if not waiting.is_dir():
         return False
@@ -98,13 +99,19 @@ def _put(root: Path, relative: Path, data: bytes) -> None:
     replace(target, data)
 
 
-def _retire(directory: Path, state: Path) -> None:
-    """Remove *directory* so that it is never seen half removed."""
+def _retire(waiting: Path, state: Path) -> None:
+    """Remove what waited so that it is never seen half removed, and is not there again after a power cut."""
+    _forget_retired(state)
+    waiting.rename(state / _DONE)
+    _forget_retired(state)
+
+
+def _forget_retired(state: Path) -> None:
+    """Remove what has been retired; if it is there, its retirement may not be on the disk yet."""
     done = state / _DONE
-    _remove(done)
-    directory.rename(done)
-    _sync(state)
-    _remove(done)
+    if done.exists():
+        sync_directory(state)
+        _remove(done)
 
 
 # -- resetting ----------------------------------------------------------------------------------------------
@@ -118,10 +125,11 @@ def request_reset(state: Path, request: ResetRequest) -> None:
 def cancel_reset(state: Path) -> bool:
     """Forget that; return whether it was asked for. Raises OSError."""
     marker = state / RESET
-    asked = marker.exists()
-    marker.unlink(missing_ok=True)
-    _sync(state)
-    return asked
+    if not marker.exists():
+        _forget_retired(state)
+        return False
+    _retire(marker, state)
+    return True
 
 
 def pending_reset(state: Path) -> ResetRequest | None:
@@ -143,6 +151,7 @@ def carry_out_reset(roots: Roots, also: Sequence[Path] = ()) -> ResetRequest | N
     """
     request = pending_reset(roots.state)
     if request is None:
+        _forget_retired(roots.state)
         return None
     for directory in (roots.config, *also):
         _empty(directory, kept=frozenset())
@@ -158,7 +167,7 @@ def _empty(directory: Path, *, kept: frozenset[str]) -> None:
     for entry in directory.iterdir():
         if entry.name not in kept:
             _remove(entry)
-    _sync(directory)
+    sync_directory(directory)
 
 
 # -- files --------------------------------------------------------------------------------------------------
@@ -173,12 +182,4 @@ def _remove(path: Path) -> None:
 
 def _sync_tree(directory: Path) -> None:
     for folder, _, _ in os.walk(directory):
-        _sync(Path(folder))
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(Path(folder))

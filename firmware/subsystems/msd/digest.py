@@ -8,12 +8,15 @@ thread.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 _MAX_FILE_BYTES: Final = 1024
+MAX_SMALL_BYTES: Final = 64 << 10
+"""More than what is kept beside an image: a digest, or the record of an upload."""
 _FILE_MODE: Final = 0o644
 
 
@@ -58,8 +61,36 @@ def replace_file(directory: int, file_name: str, content: bytes, *, at_once: boo
     """Write a small file in the open *directory*; a power cut leaves the old or the new.
 
     Without *at_once* it may leave the old one also some seconds later, which saves waiting for the disk.
-    Raises OSError.
+    Raises OSError; then the old one is there, as far as that can be had.
     """
+    before = _content(directory, file_name) if at_once else None
+    _put(directory, file_name, content)
+    if not at_once:
+        return
+    try:
+        os.fsync(directory)
+    except OSError:
+        with suppress(OSError):
+            if before is None:
+                os.unlink(file_name, dir_fd=directory)
+            else:
+                _put(directory, file_name, before)
+        raise
+
+
+def _content(directory: int, file_name: str) -> bytes | None:
+    """Return what a small file says; None if it is not there or cannot be read."""
+    try:
+        fd = os.open(file_name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+        try:
+            return os.read(fd, MAX_SMALL_BYTES)
+        finally:
+            os.close(fd)
+    except OSError:
+        return None
+
+
+def _put(directory: int, file_name: str, content: bytes) -> None:
     # Shorter than the name itself, which may have the last length that the file system takes.
     temporary = file_name[:-1] + "~"
     fd = os.open(
@@ -70,7 +101,10 @@ def replace_file(directory: int, file_name: str, content: bytes, *, at_once: boo
     )
     try:
         try:
-            os.write(fd, content)
+            left = memoryview(content)
+            while left:
+                # A disk that is about to be full takes a part, and says so at the next one.
+                left = left[os.write(fd, left) :]
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -78,5 +112,3 @@ def replace_file(directory: int, file_name: str, content: bytes, *, at_once: boo
     except OSError:
         os.unlink(temporary, dir_fd=directory)
         raise
-    if at_once:
-        os.fsync(directory)

@@ -59,9 +59,12 @@ def open_to_read(root: Path, name: str) -> tuple[int, int]:
 def remove(root: Path, name: str) -> None:
     """Remove an image and what is kept beside it."""
     with storage_errors(f"the image {name}"), opened_directory(root, name) as (directory, file_name):
-        os.unlink(file_name, dir_fd=directory)
-        _unlink_companions(file_name, directory)
-        os.fsync(directory)
+        try:
+            os.unlink(file_name, dir_fd=directory)
+            _unlink_companions(file_name, directory)
+        finally:
+            # Also what an earlier try has removed and could not put on the disk.
+            os.fsync(directory)
 
 
 def keep_digest_of(root: Path, name: str, sha256: str) -> None:
@@ -154,6 +157,8 @@ class ImageFile:
                     _unlink_companions(self._file_name, self._directory)
                 else:
                     os.fsync(self._fd)
+                    # And the names: what is listed as complete by now has to stay so.
+                    os.fsync(self._directory)
             finally:
                 self._close()
             if remove:
@@ -166,6 +171,7 @@ class ImageFile:
             try:
                 os.mkdir(parents[count - 1], _DIRECTORY_MODE, dir_fd=directory)
                 self._made.append(below)
+                os.fsync(directory)
             except FileExistsError:
                 if not stat.S_ISDIR(os.lstat(parents[count - 1], dir_fd=directory).st_mode):
                     raise MsdImageExistsError(f"expected a directory, got an image - at {below}") from None

@@ -12,13 +12,12 @@ from typing import Final
 
 import msgspec
 
-from firmware.subsystems.msd.digest import replace_file
+from firmware.subsystems.msd.digest import MAX_SMALL_BYTES, replace_file
 from firmware.subsystems.msd.scan import marker_of
 
 _PREFIX: Final = ".__"
 _SUFFIX: Final = ".upload"
 # Metadata of a request is bounded to a small part of that.
-_MAX_FILE_BYTES: Final = 64 * 1024
 
 
 class UploadRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ def read_record(directory: int, file_name: str) -> UploadRecord | None:
     try:
         fd = os.open(record_file_of(file_name), flags, dir_fd=directory)
         try:
-            record = msgspec.json.decode(os.read(fd, _MAX_FILE_BYTES), type=UploadRecord)
+            record = msgspec.json.decode(os.read(fd, MAX_SMALL_BYTES), type=UploadRecord)
         finally:
             os.close(fd)
     except (OSError, msgspec.MsgspecError):

@@ -17,7 +17,7 @@ import msgspec
 
 from drivers.wire.switch_protocol import COLOUR_ROLES, Colour, Colours
 from firmware.core.errors import ValidatorError
-from firmware.core.files import observe, replace
+from firmware.core.files import make_directory, observe, replace
 from firmware.core.validators import (
     valid_bool,
     valid_switch_atx_delay,
@@ -79,7 +79,7 @@ class SwitchStore:
         for name, document in _documents(settings).items():
             data = msgspec.json.encode(document, order="sorted")
             if data != self._written.get(name, b"{}"):
-                self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_directory(self._directory)
                 replace(self._directory / name, data)
                 self._written[name] = data
 

@@ -1,11 +1,9 @@
-"""Restores and resets, cut off at every step."""
+"""Restores and resets that are not cut off; those that are stand beside it."""
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,45 +32,6 @@ NEW = {
 }
 
 
-class PowerCutError(BaseException):
-    """The power is gone."""
-
-
-@contextmanager
-def power_for(steps: int) -> Iterator[None]:
-    """Let so many changes of the disk happen, and none after that."""
-    left = steps
-
-    def limited(change: Callable[..., object]) -> Callable[..., object]:
-        def change_or_not(*args: object, **kwargs: object) -> object:
-            nonlocal left
-            if left == 0:
-                raise PowerCutError
-            left -= 1
-            return change(*args, **kwargs)
-
-        return change_or_not
-
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((os, "unlink"), (os, "rename"), (os, "mkdir"), (os, "rmdir"), (os, "replace")):
-            patch.setattr(owner, name, limited(getattr(owner, name)))
-        yield
-
-
-def cut_at_every_step(fresh: Callable[[], None], act: Callable[[], object]) -> Iterator[int]:
-    """Do *act* from *fresh* with the power cut after each number of steps; yield after each cut."""
-    for steps in range(1000):
-        fresh()
-        try:
-            with power_for(steps):
-                act()
-        except PowerCutError:
-            yield steps
-        else:
-            return
-    raise AssertionError("it never ends")
-
-
 def test_a_restore_waits_and_then_takes_the_place_of_everything(roots: Roots, everything: Everything) -> None:
     before = everything(roots)
     (roots.state / "images").mkdir()
@@ -85,45 +44,6 @@ def test_a_restore_waits_and_then_takes_the_place_of_everything(roots: Roots, ev
     assert everything(roots) == NEW | {"state/images/os.iso": b"image"}
     assert not carry_out_restore(roots)
     assert (roots.config / "htpasswd").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_restore_that_is_cut_off_goes_on(roots: Roots, everything: Everything, tmp_path: Path) -> None:
-    start = tmp_path / "start"
-    for root in (roots.config, roots.state):
-        shutil.copytree(root, start / root.name)
-
-    def fresh() -> None:
-        for root in (roots.config, roots.state):
-            shutil.rmtree(root)
-            shutil.copytree(start / root.name, root)
-        stage_restore(roots.state, NEW)
-
-    cuts = 0
-    for _ in cut_at_every_step(fresh, lambda: carry_out_restore(roots)):
-        cuts += 1
-        carry_out_restore(roots)
-        found = {name: data for name, data in everything(roots).items() if not name.endswith(".tmp")}
-        assert found == NEW
-    assert cuts > 10
-
-
-def test_staging_that_is_cut_off_restores_nothing_or_everything(
-    roots: Roots, everything: Everything, tmp_path: Path
-) -> None:
-    before = everything(roots)
-    start = tmp_path / "start"
-    shutil.copytree(roots.state, start)
-
-    def fresh() -> None:
-        shutil.rmtree(roots.state)
-        shutil.copytree(start, roots.state)
-
-    for _ in cut_at_every_step(fresh, lambda: stage_restore(roots.state, NEW)):
-        was_pending = is_restore_pending(roots.state)
-        carry_out_restore(roots)
-        assert everything(roots) == (NEW if was_pending else before)
-        if was_pending:
-            break
 
 
 def test_a_backup_of_nothing_leaves_nothing(roots: Roots, everything: Everything) -> None:
@@ -182,25 +102,6 @@ def test_a_reset_forgets_everything(roots: Roots, everything: Everything, images
     assert not carry_out_restore(roots)
     assert carry_out_reset(roots) is None
     assert Path("/etc/hostname").exists()
-
-
-def test_a_reset_that_is_cut_off_goes_on(roots: Roots, everything: Everything, tmp_path: Path) -> None:
-    start = tmp_path / "start"
-    for root in (roots.config, roots.state):
-        shutil.copytree(root, start / root.name)
-
-    def fresh() -> None:
-        for root in (roots.config, roots.state):
-            shutil.rmtree(root)
-            shutil.copytree(start / root.name, root)
-        request_reset(roots.state, ResetRequest())
-
-    cuts = 0
-    for _ in cut_at_every_step(fresh, lambda: carry_out_reset(roots)):
-        cuts += 1
-        carry_out_reset(roots)
-        assert everything(roots) == {}
-    assert cuts > 5
 
 
 def test_a_reset_that_waits_can_be_cancelled(roots: Roots, everything: Everything) -> None:
