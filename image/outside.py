@@ -52,7 +52,9 @@ class Key:
     def ssh(self, machine: Machine) -> list[str]:
         """Return the command that runs the shell command behind it on *machine*."""
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
-        words = [word for option in (*options, "ConnectTimeout=60") for word in ("-o", option)]
+        # A machine that is gone without a word ends the command.
+        options += ["ConnectTimeout=60", "ServerAliveInterval=30", "ServerAliveCountMax=10"]
+        words = [word for option in options for word in ("-o", option)]
         return ["ssh", "-i", str(self.path), "-p", str(machine.ssh_port), *words, "root@127.0.0.1"]
 
 

@@ -4,8 +4,8 @@ It offers bundles that must be refused (of another board, forged, signed with an
 older) and expects the reason; installs a newer version through the API and expects the state to survive;
 installs versions that are signed like the real one and sabotaged (one never says how it is, one crashes, one
 cannot mount its data, one has garbage for a root), and expects the machine to return to the version before by
-itself and to say why afterwards. Names of scenarios as arguments run those alone, each after the newer
-version was installed.
+itself and to say why afterwards. Names of scenarios as arguments run those alone, in that order, after the
+newer version was installed.
 """
 
 from __future__ import annotations
@@ -235,11 +235,12 @@ def updates(machine: Machine, key: Key, bundles: Path, scenarios: Collection[str
     check_login(machine, password)
     if said := told(machine, key):
         raise ImageError(f"expected the doctor to have nothing to tell of updates, got {said}")
-    if STAY in scenarios:
-        must_stay(machine, key)
-    for sabotaged in SABOTAGED:
-        if sabotaged.scenario in scenarios:
-            must_return(machine, key, password, sabotaged)
+    for scenario in scenarios:
+        if scenario == STAY:
+            must_stay(machine, key)
+        for sabotaged in SABOTAGED:
+            if sabotaged.scenario == scenario:
+                must_return(machine, key, password, sabotaged)
     check_login(machine, password)
 
 
