@@ -67,9 +67,12 @@ def restart_by_api(machine: Machine, password: str) -> None:
 
 
 def expect_slots(
-    machine: Machine, password: str, conditions: Mapping[str, str], *, given_up: str | None = None
+    machine: Machine, password: str, conditions: Mapping[str, str], *, given_up: tuple[str, str] | None = None
 ) -> None:
-    """Expect the slots' conditions as the API tells them, and which version it says was given up."""
+    """Expect the slots' conditions as the API tells them.
+
+    *given_up* is the version that it has to say was given up, and a word of the reason.
+    """
     with client(machine, password) as admin:
         answer = admin.get("/api/update")
     answer.raise_for_status()
@@ -78,6 +81,8 @@ def expect_slots(
     if found != conditions:
         raise ImageError(f"expected the slots to be {dict(conditions)}, got {found} of {state}")
     told = state["given_up"]
-    if (told["version"] if told else None) != given_up:
-        raise ImageError(f"expected the API to say that {given_up} was given up, got {told}")
+    if (told is None) != (given_up is None):
+        raise ImageError(f"expected the API to tell of {given_up} that was given up, got {told}")
+    if given_up is not None and (told["version"] != given_up[0] or given_up[1] not in told["reason"]):
+        raise ImageError(f"expected {given_up[0]} to be given up: {given_up[1]}, got {told}")
     note(machine, f"the API says: {found}" + (f", given up: {told['reason']}" if told else ""))

@@ -113,15 +113,21 @@ def make_bundles(scratch: Path) -> Path:
     return disk_of(folder, scratch / "bundles.img")
 
 
-def run(count: int, seed: int, scratch: Path, directory: Path) -> None:
-    """Cut the power *count* times. Raises ImageError at the first cut that is not survived."""
+def run(count: int, seed: int, after: int, scratch: Path, directory: Path) -> None:
+    """Cut the power *count* times, without the first *after*.
+
+    Raises ImageError at the first cut that is not survived.
+    """
     key = Key(directory)
     disk, log = scratch / "card.img", scratch / "console.log"
     new_card(disk, key, directory)
-    cuts = Cuts(random.Random(seed), disk, make_bundles(scratch), key, log)
-    for number in range(count + 1):
+    rng = random.Random(seed)
+    for _ in range(after):
+        rng.random()
+    cuts = Cuts(rng, disk, make_bundles(scratch), key, log)
+    for number in range(after, count + 1):
         with running(BOARD, disk, log.with_suffix(f".{number}.log"), cuts.bundles) as machine:
-            if number == 0:
+            if number == after:
                 cuts.password = first_start(machine)
             else:
                 cuts.check(number, machine)
@@ -135,6 +141,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Cut the power during updates of the built image in QEMU.")
     parser.add_argument("count", nargs="?", type=int, default=20)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument(
+        "--after", type=int, default=0, metavar="N", help="leave out the first N cuts of that seed"
+    )
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
     scratch = CACHE / "power-cuts"
@@ -142,7 +151,7 @@ def main() -> int:
     print(f"{options.count} power cuts, seed {seed}", flush=True)
     try:
         with tempfile.TemporaryDirectory() as directory:
-            run(options.count, seed, scratch, Path(directory))
+            run(options.count, seed, options.after, scratch, Path(directory))
     except ImageError as error:
         print(f"image-power-cuts: {error}", file=sys.stderr)
         return 1
