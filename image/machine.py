@@ -113,7 +113,9 @@ def running(board: str, disk: Path, log: Path, beside: Path | None = None) -> It
         f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:443,hostfwd=tcp:127.0.0.1:{ssh_port}-:22",
     ]
     arguments += ["-device", "virtio-net-pci,netdev=net,romfile="]
-    process = subprocess.Popen(in_builder(arguments), stdin=subprocess.DEVNULL, start_new_session=True)
+    # It ends with us, also where we are killed.
+    command = ["setpriv", "--pdeathsig", "TERM", *in_builder(arguments)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     machine = Machine(process, port, ssh_port, log)
     try:
         yield machine
