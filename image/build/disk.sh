@@ -63,8 +63,8 @@ E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L farhand-data -U 4641
 
 # --- the boot loader's block, with a valid start ----------------------------------------------------------------------
 # Filled with zeros, as U-Boot and libubootenv write it: what changes then lies in the first sector alone, which is
-# written whole or not at all.
-printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=3\n' | mkenvimage -p 0 -s 0x4000 -o "$OUT/choice.bin" -
+# written whole or not at all. There is nothing in slot B yet.
+printf 'BOOT_ORDER=A\nBOOT_A_LEFT=3\nBOOT_B_LEFT=0\n' | mkenvimage -p 0 -s 0x4000 -o "$OUT/choice.bin" -
 
 cat >"$OUT/genimage.cfg" <<CONFIG
 image $name.img {
