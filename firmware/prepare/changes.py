@@ -6,9 +6,10 @@ password; with the word `images` in it the images go too.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
-from firmware.core.files import observe
+from firmware.core.files import observe, sync_directory
 from firmware.prepare.places import Places
 from firmware.subsystems.backup.pending import (
     ResetRequest,
@@ -52,4 +53,7 @@ def _request_of_the_card(places: Places) -> list[str]:
             # Otherwise everything would be removed at every start.
             cancel_reset(places.state)
             return [f"{name} cannot be removed from here ({exc.strerror}), so nothing was reset."]
+        with suppress(OSError):
+            # A card that forgets the removal in a power cut resets once more, which is no reason to refuse.
+            sync_directory(path.parent)
     return []

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from firmware import passwd_command
 from firmware.core.errors import SetupError
-from firmware.core.files import observe, replace
+from firmware.core.files import make_directory, observe, replace
 from firmware.passwd_command import PASSWORD_FILE_NAME
 from firmware.prepare import document as documents
 from firmware.prepare.changes import waiting_changes
@@ -55,8 +55,8 @@ class Preparation:
 
     def carry_out(self) -> None:
         """Do all steps. Raises OSError or SetupError if the machine cannot be made ready."""
-        self._places.config.mkdir(parents=True, exist_ok=True)
-        self._places.state.mkdir(parents=True, exist_ok=True)
+        make_directory(self._places.config, mode=0o755)
+        make_directory(self._places.state, mode=0o755)
         self.notes += waiting_changes(self._places)
         document = self._settings()
         self._import_settings()
@@ -195,7 +195,7 @@ class Preparation:
         path = self._places.config / HOST_KEY_NAME
         if observe(path).data:
             return
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        make_directory(path.parent)
         key = Ed25519PrivateKey.generate()
         replace(path, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
 

@@ -227,6 +227,7 @@ STORES: list[Store[Any]] = [
 COVERED = {
     "api/server/certificate.py",  # by api/server/tests/test_certificate_on_a_faulty_disk.py
     "firmware/core/files.py",
+    "firmware/prepare/steps.py",  # by its own tests
     "firmware/subsystems/audit/trail_files.py",
     "firmware/subsystems/auth/grant_files.py",
     "firmware/subsystems/auth/kept.py",
@@ -243,7 +244,6 @@ NOT_COVERED = {
     "firmware/backup_command.py": "writes one file for a person at a command line, who is told",
     "firmware/failsafe.py": "writes to the console",
     "firmware/prepare/places.py": "writes to consoles",
-    "firmware/prepare/steps.py": "does every step again at each start; see firmware/prepare/tests",
     "firmware/slots/gate.py": "writes what it finds anew at each start",
     "firmware/slots/last_words.py": "writes one sector, which a disk takes wholly or not at all",
     "firmware/slots/self_report.py": "writes what it finds anew at each start",
