@@ -20,6 +20,7 @@ from firmware.core.errors import SetupError
 
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
+_UNKNOWN: Final = -1
 # Room for ten thousand accounts. What is bigger was put at the path by mistake.
 MAX_FILE_BYTES: Final = 1 << 20
 # A file changed this recently may change again without a new time stamp (2 s is the coarsest one, FAT's), so
@@ -89,10 +90,11 @@ def _read(path: Path, wall_clock_ns: Callable[[], int]) -> Observed:
 
 
 def replace(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
-    """Make *data* the content of *path*, for its owner only; a power cut leaves the old file or the new.
+    """Make *data* the content of *path*; a power cut leaves the old file or the new.
 
-    The file behind a symbolic link is replaced, not the link. The owner stays who it was; a new file belongs
-    to the owner of its directory, where we may decide that. Raises OSError; then nothing has changed.
+    It is for its owner only, unless *mode* says otherwise. The file behind a symbolic link is replaced, not
+    the link. The owner stays who it was; a new file belongs to the owner of its directory, where we may
+    decide that. Raises OSError; then nothing has changed, as far as the disk still lets us see to it.
     """
     target = Path(os.path.realpath(path))
     temporary = _written(target, data, mode)
@@ -138,22 +140,27 @@ def _move(temporary: Path, target: Path) -> None:
 
 @contextmanager
 def _held(target: Path) -> Iterator[int | None]:
-    """Have the file that is at *target* open, None if there is none or it cannot be read."""
+    """Have the file that is at *target* open; None if there is none, `_UNKNOWN` if it cannot be read."""
     try:
         descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        yield None
+        return
     except OSError:
-        descriptor = None
+        yield _UNKNOWN
+        return
     try:
         yield descriptor
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        os.close(descriptor)
 
 
 def _put_back(target: Path, before: int | None) -> None:
-    """Have *target* be what the open file *before* is; None: nothing."""
+    """Have *target* be what the open file *before* is, or nothing; what is not known is left as it is."""
     if before is None:
         target.unlink()
+        return
+    if before == _UNKNOWN:
         return
     with os.fdopen(os.dup(before), "rb") as stream:
         data = stream.read()

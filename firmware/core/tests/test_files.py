@@ -143,6 +143,31 @@ def test_a_full_disk_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyP
     assert os.listdir(path.parent) == ["htpasswd"]  # noqa: PTH208 (names only)
 
 
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_what_cannot_be_put_on_the_disk_is_put_back_if_it_is_known(
+    path: Path, monkeypatch: pytest.MonkeyPatch, is_readable: bool
+) -> None:
+    real_open, real_fsync = os.open, os.fsync
+
+    def open_or_not(name: Path, flags: int, *arguments: int) -> int:
+        if name == path and not is_readable:
+            raise PermissionError(13, "Permission denied")
+        return real_open(name, flags, *arguments)
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(5, "Input/output error")
+        real_fsync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", open_or_not)
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(OSError, match="Input/output error"):
+            replace(path, b"second")
+    assert path.read_bytes() == (b"first" if is_readable else b"second"), "never nothing"
+    assert [entry.name for entry in path.parent.iterdir()] == ["htpasswd"]
+
+
 def test_directories_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
     for _ in range(2):
         make_directory(tmp_path / "one/two")

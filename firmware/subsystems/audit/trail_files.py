@@ -6,15 +6,18 @@ many. The chain runs through all of them. Raises OSError; then what was to be wr
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from firmware.core.files import make_directory, sync_directory
 from firmware.subsystems.audit.chain import BrokenChainError, End, append, read_end, verified
+
+logger = logging.getLogger(__name__)
 
 DIRECTORY: Final = "audit"
 """Where they are below the state directory."""
@@ -91,6 +94,7 @@ class TrailFiles:
         self._path = directory / CURRENT
         self._max_file_bytes = max_file_bytes
         self._end: End | None = None
+        self._is_too_long = False
 
     def append(self, records: Iterable[Mapping[str, object]]) -> list[bytes]:
         """Write *records* after what is there, all of them on the disk when this returns, as these lines."""
@@ -119,9 +123,15 @@ class TrailFiles:
             os.close(descriptor)
         self._end = end
         if size >= self._max_file_bytes:
-            # What was to be written is; a file that is longer than it should be is tried again next time.
-            with suppress(OSError):
+            try:
                 self._rotate()
+            except OSError as exc:
+                # What was to be written is. It is tried again each time, and said once.
+                if not self._is_too_long:
+                    logger.warning("the audit trail cannot begin a new file: %s - at %s", exc, self._path)
+                self._is_too_long = True
+            else:
+                self._is_too_long = False
         return lines
 
     def _open(self) -> list[Mapping[str, object]]:
