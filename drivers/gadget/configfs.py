@@ -135,7 +135,7 @@ class GadgetDirectory:
     def __init__(self, name: str, *, configfs: Path = CONFIGFS, udc_class: Path = UDC_CLASS) -> None:
         self._name = name
         self._gadgets = configfs / "usb_gadget"
-        self._udc_class = udc_class
+        self.udc_class = udc_class
         self.path = self._gadgets / name
 
     def read(self) -> ActualTree:
@@ -198,9 +198,7 @@ class GadgetDirectory:
             there = ", ".join(self._udcs()) or "none"
             which = f"the USB device controller {wanted}" if wanted else "a USB device controller"
             correct = ", or correct otg/udc" if wanted else ""
-            raise DeviceGoneError(
-                f"expected {which} in {self._udc_class}, got {there} - {_UDC_HINT}{correct}"
-            )
+            raise DeviceGoneError(f"expected {which} in {self.udc_class}, got {there} - {_UDC_HINT}{correct}")
         bound = self.bound_to()
         udc = bound if bound in fitting else fitting[0]
         if (holder := self._foreign_holder(udc)) is not None:
@@ -212,7 +210,7 @@ class GadgetDirectory:
         return [name for name in self._udcs() if fnmatchcase(name, wanted or "*")]
 
     def _udcs(self) -> list[str]:
-        return sorted(one.name for one in self._udc_class.iterdir()) if self._udc_class.is_dir() else []
+        return sorted(one.name for one in self.udc_class.iterdir()) if self.udc_class.is_dir() else []
 
     def explain(self, operation: Operation, exc: OSError) -> DriverError:
         """Say what went wrong and what to do."""
@@ -247,7 +245,7 @@ class GadgetDirectory:
         return from_os_error(exc, what)
 
     def _explain_binding(self, udc: str, exc: OSError) -> DriverError:
-        if not (self._udc_class / udc).exists():
+        if not (self.udc_class / udc).exists():
             return DeviceGoneError(f"the USB device controller {udc} went away while binding - {_UDC_HINT}")
         if (holder := self._foreign_holder(udc)) is not None:
             return holder
@@ -281,12 +279,12 @@ class GadgetDirectory:
 
     def _controller_knows_us(self, udc: str) -> bool:
         # The name stays in our UDC attribute when its controller leaves, and may be untrue when it returns.
-        return (self._udc_class / udc).exists() and self._driver_of(udc) != ""
+        return (self.udc_class / udc).exists() and self._driver_of(udc) != ""
 
     def _driver_of(self, udc: str) -> str | None:
         """Return who drives a controller, "" if nobody does, None if this kernel does not tell."""
         try:
-            return (self._udc_class / udc / "function").read_text().strip()
+            return (self.udc_class / udc / "function").read_text().strip()
         except OSError:
             return None
 

@@ -28,9 +28,10 @@ from drivers.errors import (
 )
 from drivers.fanout import Fanout
 from drivers.gadget import configfs
-from drivers.gadget.configfs import CONFIGFS, UDC_CLASS, GadgetDirectory, MissingFunctionError
+from drivers.gadget.composer import Composer, DirectComposer
+from drivers.gadget.configfs import CONFIGFS, UDC_CLASS, GadgetDirectory
+from drivers.gadget.hand_over import node_of
 from drivers.gadget.hid import GadgetKeyboard, GadgetPointer
-from drivers.gadget.plan import desired_tree
 from drivers.gadget.spec import GadgetSpec, HidFunction, HidRole, MassStorageFunction
 from drivers.gadget.udc import UdcLink
 from drivers.system.command import run_command
@@ -58,18 +59,23 @@ class Composition:
 
 
 class UsbGadget:
-    """What *spec* says, on this machine's controller; the other arguments are for other mounts."""
+    """What *spec* says, on this machine's controller.
+
+    *composer* composes it, this process itself if it is None; the other arguments are for other mounts.
+    """
 
     def __init__(
         self,
         spec: GadgetSpec,
         *,
+        composer: Composer | None = None,
         configfs_root: Path = CONFIGFS,
         udc_class: Path = UDC_CLASS,
     ) -> None:
         self._spec = spec
         self._configfs_root = configfs_root
         self._directory = GadgetDirectory(spec.name, configfs=configfs_root, udc_class=udc_class)
+        self._composer = DirectComposer(self._directory) if composer is None else composer
         self._link = UdcLink(udc_class=udc_class)
         self._ports: dict[str, Port] = {}
         for function in spec.functions:
@@ -279,24 +285,13 @@ class UsbGadget:
             ) from None
 
     def _compose(self) -> str:
-        missing: set[str] = set()
-        while True:
-            udc = self._directory.choose_udc(self._spec.udc)
-            try:
-                changes = configfs.compose(self._directory, desired_tree(self._spec, udc, missing=missing))
-            except MissingFunctionError as exc:
-                missing.add(exc.name)
-                if missing >= {function.name for function in self._spec.functions}:
-                    raise
-                continue
-            self._left_out = self._spec.select(missing).left_out
-            self._linked = frozenset(function.name for function in self._spec.select(missing).linked)
-            if not self._spec.bound:
-                self._left_out = dict.fromkeys((function.name for function in self._spec.functions), UNBOUND)
-            for reason in dict.fromkeys(self._left_out.values()):
-                logger.warning("USB gadget: %s", reason)
-            logger.info("USB gadget on %s: %d changes", udc, changes)
-            return udc
+        done = self._composer.compose(self._spec)
+        self._left_out, self._linked = done.left_out, done.linked
+        if not self._spec.bound:
+            self._left_out = dict.fromkeys((function.name for function in self._spec.functions), UNBOUND)
+        for reason in dict.fromkeys(self._left_out.values()):
+            logger.warning("USB gadget: %s", reason)
+        return done.udc
 
     def _remove(self) -> None:
         configfs.remove(self._directory)
@@ -351,12 +346,7 @@ class UsbGadget:
     def _node_of(self, function: HidFunction) -> Path:
         if function.device is not None:
             return function.device
-        attribute = self._directory.path / "functions" / function.name / "dev"
-        try:
-            number = attribute.read_text().strip()
-            return Path("/dev") / Path("/sys/dev/char", number).readlink().name
-        except OSError as exc:
-            raise DeviceGoneError(f"the kernel made no node for {function.name}: {exc}") from exc
+        return node_of(self._directory.path / "functions" / function.name / "dev")
 
 
 def _first(group: BaseExceptionGroup[DriverError]) -> DriverError:

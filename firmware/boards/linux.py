@@ -53,6 +53,7 @@ from firmware.boards.edid_keeper import EdidKeeper
 from firmware.boards.needs import BoardNeeds, LineNeeds, SerialHidNeeds
 from firmware.core.errors import SetupError
 from firmware.core.supervise import SupervisedTask
+from firmware.privileged.client import helper_if_needed
 
 DEFAULT_CHIP: Final = "/dev/gpiochip0"
 """Where the contract looks for lines if neither the configuration nor the board says more (config.md 2)."""
@@ -142,7 +143,7 @@ def _gadget(linux: LinuxData, needs: BoardNeeds, parts: _Parts) -> UsbGadget | N
     if not needs.gadget.functions:
         return None
     spec = dataclasses.replace(needs.gadget, udc=needs.gadget.udc or linux.udc)
-    gadget = UsbGadget(spec)
+    gadget = UsbGadget(spec, composer=helper_if_needed())
     parts.tasks["board.gadget"] = gadget.run
     return gadget
 

@@ -11,6 +11,7 @@ from drivers.system.rauc import Rauc, RaucStatus
 from drivers.system.restart import restart_machine
 from firmware.boards.board import Board
 from firmware.core.version import farhand_version
+from firmware.privileged.client import helper_if_needed
 from firmware.settings import LoadedSettings
 from firmware.subsystems.update.service import Installer, UpdatePlaces, UpdateService
 
@@ -36,7 +37,9 @@ def make_update(loaded: LoadedSettings, board: Board, state_dir: Path) -> Update
     staging = state_dir / DIRECTORY
     if not board.demo:
         places = UpdatePlaces(staging=staging)
-        return UpdateService(Rauc(), places, version=version, restart_machine=restart_machine)
+        helper = helper_if_needed()
+        restart = restart_machine if helper is None else helper.restart_machine
+        return UpdateService(Rauc(), places, version=version, restart_machine=restart)
     emulated = loaded.settings.farhand.emulated.slots
     slots = EmulatedSlots(state_dir / "slots", version=version)
     installer: Installer = slots if emulated else NoSlots()
