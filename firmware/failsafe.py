@@ -213,7 +213,8 @@ class Options:
     https: tuple[str, int] | None
     certificate: Path
     key: Path
-    console: Path | None
+    console: str | None
+    """A device, or "-" for the standard output, where it is the console."""
     journalctl: tuple[str, ...]
 
 
@@ -250,8 +251,13 @@ def _tell_console(options: Options) -> None:
     if options.console is None:
         return
     told = [f"{TITLE.upper()}: {FOR_THE_OWNER}", *last_lines(options.journalctl)]
-    with suppress(OSError), options.console.open("w", encoding="utf-8") as console:
-        console.write("".join(f"\r\n{line}" for line in told) + "\r\n")
+    text = "".join(f"\r\n{line}" for line in told) + "\r\n"
+    with suppress(OSError):
+        if options.console == "-":
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        else:
+            Path(options.console).write_text(text, encoding="utf-8")
 
 
 def serve(options: Options) -> int:
@@ -292,7 +298,9 @@ def main() -> int:
     parser.add_argument("--http", type=_address, default=("::", 80), metavar="ADDR:PORT")
     parser.add_argument("--https", type=_address, default=("::", 443), metavar="ADDR:PORT")
     parser.add_argument("--tls", type=Path, required=True, metavar="DIR", help="certificate.pem and key.pem")
-    parser.add_argument("--console", type=Path, metavar="DEVICE", help="where to tell the owner as well")
+    parser.add_argument(
+        "--console", metavar="DEVICE", help="where to tell the owner as well; - = standard output"
+    )
     parser.add_argument("--journalctl", default="journalctl", metavar="PROGRAM")
     given = parser.parse_args()
     return serve(

@@ -5,6 +5,7 @@ All functions block: call them in a thread. They know nothing of what the bytes 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -93,9 +94,11 @@ def replace(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
     """Make *data* the content of *path*; a power cut leaves the old file or the new.
 
     It is for its owner only, unless *mode* says otherwise. The file behind a symbolic link is replaced, not
-    the link. The owner stays who it was; a new file belongs to the owner of its directory, where we may
-    decide that. Raises OSError; then nothing has changed, as far as the disk still lets us see to it.
+    the link; root follows no link that another user made. The owner stays who it was; a new file belongs to
+    the owner of its directory, where we may decide that. Raises OSError; then nothing has changed, as far as
+    the disk still lets us see to it.
     """
+    _refuse_foreign_link(path)
     target = Path(os.path.realpath(path))
     temporary = _written(target, data, mode)
     with _held(target) as before:
@@ -165,6 +168,12 @@ def _put_back(target: Path, before: int | None) -> None:
     with os.fdopen(os.dup(before), "rb") as stream:
         data = stream.read()
     _move(_written(target, data, stat.S_IMODE(os.fstat(before).st_mode)), target)
+
+
+def _refuse_foreign_link(path: Path) -> None:
+    """Keep root from writing where a user without rights would like it to. Raises PermissionError."""
+    if os.geteuid() == 0 and path.is_symlink() and path.lstat().st_uid != 0:
+        raise PermissionError(errno.EPERM, "it is a link that another user than root made", str(path))
 
 
 def _give_to_owner(descriptor: int, target: Path) -> None:

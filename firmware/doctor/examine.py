@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from grp import getgrall
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from firmware.doctor.encoders import look_at_h264
 from firmware.doctor.findings import Finding, bad, note, ok
 from firmware.doctor.lines import look_at_lines
 from firmware.doctor.machine import look_at_machine
+from firmware.doctor.rights import look_at_rights, service_identity
 from firmware.doctor.serial_ports import look_at_serial_hid, look_at_switch
 from firmware.doctor.slots import look_at_slots
 from firmware.doctor.usb import look_at_usb
@@ -109,6 +111,10 @@ async def _of_devices(
     if data.linux is None:
         yield ok("devices", "this board needs no hardware")
         return
+    for finding in look_at_rights(
+        service_identity(), groups=[(one.gr_name, one.gr_gid) for one in getgrall()]
+    ):
+        yield finding
     for finding in look_at_usb(needs.gadget, data.linux):
         yield finding
     if needs.serial_hid is not None:

@@ -1,4 +1,4 @@
-"""Looks at the machine that the appliance runs on: rights, encoder, temperature, disk, service manager."""
+"""Looks at the machine that the appliance runs on: encoder, temperature, disk, service manager."""
 
 from __future__ import annotations
 
@@ -37,14 +37,6 @@ async def look_at_machine(sensors: Sensors, state_dir: Path) -> AsyncIterator[Fi
 
 
 def _of_process() -> Iterator[Finding]:
-    if os.geteuid() == 0:
-        yield ok("rights", "root")
-    else:
-        yield note(
-            "rights",
-            f"user {os.geteuid()}; what needs root is told below",
-            "composing a USB gadget needs root",
-        )
     engine = backend()
     if engine == "Pillow":
         yield note(
@@ -101,7 +93,9 @@ async def _of_disk(state_dir: Path) -> Finding:
         )
     if not os.access(there, os.W_OK):
         return bad(
-            "state directory", f"{there} may not be written by this user", "run as root, or choose --state"
+            "state directory",
+            f"{there} may not be written by this user",
+            "see whose it is, or choose --state",
         )
     if space.free_bytes < _LITTLE_ROOM_BYTES:
         return bad("state directory", free, "make room")

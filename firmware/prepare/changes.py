@@ -29,7 +29,7 @@ def waiting_changes(places: Places) -> list[str]:
     """Carry out what waits; return sentences about it. Raises OSError, and then the next start goes on."""
     roots = Roots(places.config, places.state)
     notes = _request_of_the_card(places)
-    done = carry_out_reset(roots, () if places.log is None else (places.log,))
+    done = carry_out_reset(roots, (places.system, *(() if places.log is None else (places.log,))))
     if done is not None:
         what = "configuration, accounts, keys, settings" + (" and images" if done.images else "")
         notes.append(f"Factory reset: {what} were removed.")

@@ -120,7 +120,7 @@ def _plain_shape(key: str, message: str) -> str:
 
 
 def _mistakes(document: Document, is_time_zone: Callable[[str], bool]) -> Iterator[str]:
-    if document.host_name is not None and not _LABEL.fullmatch(document.host_name):
+    if document.host_name is not None and not is_host_name(document.host_name):
         yield "host_name: expected 1 to 63 letters, digits and inner hyphens"
     if document.password_hash is not None:
         try:
@@ -166,6 +166,11 @@ def _wifi_mistakes(wifi: Wifi) -> Iterator[str]:
         yield "wifi.password: expected 8 to 63 letters, digits and signs of ASCII"
     if not _COUNTRY.fullmatch(wifi.country):
         yield "wifi.country: expected two capital letters, such as DE"
+
+
+def is_host_name(name: str) -> bool:
+    """Return whether *name* is one label of a name (RFC 1123, 2.1)."""
+    return _LABEL.fullmatch(name) is not None
 
 
 def is_public_key(line: str) -> bool:

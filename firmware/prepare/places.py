@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 def write_console(text: str) -> None:
@@ -18,6 +19,13 @@ def write_console(text: str) -> None:
             continue
 
 
+class Owner(NamedTuple):
+    """A user and its group, by their numbers."""
+
+    user: int
+    group: int
+
+
 @dataclass(frozen=True)
 class Places:
     """Directories, and the effects that tests replace."""
@@ -26,6 +34,10 @@ class Places:
     """The boot partition: a FAT that a person writes to from another machine."""
     config: Path
     state: Path
+    system: Path
+    """What the system's own services believe, such as the SSH key: of root alone, unlike the two above."""
+    owner: Owner | None = None
+    """Whose configuration and state are; None = they stay whose they are."""
     log: Path | None = None
     """Where the journal is kept, which a factory reset forgets as well."""
     root: Path = Path("/")

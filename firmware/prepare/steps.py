@@ -24,6 +24,7 @@ from firmware.passwd_command import PASSWORD_FILE_NAME
 from firmware.prepare import document as documents
 from firmware.prepare.changes import waiting_changes
 from firmware.prepare.document import Document
+from firmware.prepare.owners import adopt, hand_over
 from firmware.prepare.places import Places
 from firmware.prepare.render import render
 from firmware.settings import load
@@ -57,6 +58,7 @@ class Preparation:
         """Do all steps. Raises OSError or SetupError if the machine cannot be made ready."""
         make_directory(self._places.config, mode=0o755)
         make_directory(self._places.state, mode=0o755)
+        make_directory(self._places.system)
         self.notes += waiting_changes(self._places)
         document = self._settings()
         self._import_settings()
@@ -69,6 +71,9 @@ class Preparation:
         self._places.set_host_name(host_name)
         self._system_files(document, host_name)
         self._time_zone(document)
+        if self._places.owner is not None:
+            for directory in (self._places.config, self._places.state):
+                hand_over(directory, self._places.owner)
         self._status(host_name)
 
     def _is_time_zone(self, name: str) -> bool:
@@ -78,7 +83,8 @@ class Preparation:
 
     def _settings(self) -> Document:
         """Return what the boot partition's file says; if it is broken, the last good one."""
-        last_good = self._places.config / LAST_GOOD_NAME
+        # Not beside the configuration: it may name keys that root can log in with.
+        last_good = self._places.system / LAST_GOOD_NAME
         seen = observe(self._places.boot / documents.NAME)
         if seen.data is None and seen.error is None:
             last_good.unlink(missing_ok=True)
@@ -192,18 +198,21 @@ class Preparation:
         self.notes.append(f"The first password is in {PASSWORD_NAME}.")
 
     def _host_key(self) -> None:
-        path = self._places.config / HOST_KEY_NAME
+        path = self._places.system / HOST_KEY_NAME
         if observe(path).data:
             return
         make_directory(path.parent)
+        if adopt(self._places.config / HOST_KEY_NAME, path):
+            return
         key = Ed25519PrivateKey.generate()
         replace(path, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
 
     def _own_host_name(self) -> str:
         path = self._places.config / HOST_NAME_NAME
         data = observe(path).data
-        if data:
-            return data.decode("ascii", "replace").strip()
+        name = (data or b"").decode("ascii", "replace").strip()
+        if documents.is_host_name(name):
+            return name
         name = f"farhand-{secrets.token_hex(3)}"
         replace(path, f"{name}\n".encode())
         return name

@@ -44,8 +44,8 @@ def serve(listener: socket.socket, acts: Acts, users: Collection[int], *, idle_s
 def _answer(connection: socket.socket, acts: Acts, users: Collection[int]) -> Reply:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     process, user, _ = _CREDENTIALS.unpack(credentials)
-    # One byte more than allowed tells a message that was cut from one that is just long enough. Received in any
-    # case, since closing a socket with something unread takes the answer away from the client.
+    # One byte more than allowed tells a message that was cut from one that is just long enough. Received in
+    # any case, since closing a socket with something unread takes the answer away from the client.
     data = connection.recv(MAX_BYTES + 1)
     try:
         if user not in users:

@@ -102,7 +102,11 @@ cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 sed "s/@COMPATIBLE@/farhand-$BOARD/; s/@VERSION@/$version/" "$image/rauc/system.conf" >"$root/etc/rauc/system.conf"
 cp "$CACHE/pki/ca.cert.pem" "$root/etc/rauc/ca.cert.pem"
 
-systemctl --root="$root" enable -q farhand.service farhand-prepare.service farhand-grow.service farhand-health.service \
+systemd-sysusers --root="$root" /usr/lib/sysusers.d/farhand.conf
+# Copies of what was before.
+rm -f "$root"/etc/{passwd,group,shadow,gshadow}- "$root/etc/.pwd.lock"
+
+systemctl --root="$root" enable -q farhand.service farhand-privileged.socket farhand-prepare.service farhand-grow.service farhand-health.service \
     farhand-probation.timer farhand-journal.service data.mount boot-firmware.mount nftables.service iwd.service ssh.service \
     systemd-networkd.service systemd-resolved.service systemd-timesyncd.service
 systemctl --root="$root" mask -q apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import stat
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from firmware.core.errors import SetupError
 from firmware.core.files import observe
-from firmware.prepare.places import Places
+from firmware.prepare.places import Owner, Places
 from firmware.prepare.steps import Preparation
 from firmware.subsystems.auth.hashing import PasswordHasher
 from firmware.subsystems.auth.password_file import load
@@ -35,7 +36,9 @@ class Card:
         self.boot.mkdir()
         self.config = directory / "config"
         self.state = directory / "state"
+        self.system = directory / "system"
         self.log = directory / "log"
+        self.owner: Owner | None = None
         self.root = directory / "root"
         self.names: list[str] = []
         self.shown = ""
@@ -47,7 +50,17 @@ class Card:
             self.shown += text
 
         Preparation(
-            Places(self.boot, self.config, self.state, self.log, self.root, self.names.append, show)
+            Places(
+                boot=self.boot,
+                config=self.config,
+                state=self.state,
+                system=self.system,
+                owner=self.owner,
+                log=self.log,
+                root=self.root,
+                set_host_name=self.names.append,
+                show=show,
+            )
         ).carry_out()
         return (self.boot / "farhand-status.txt").read_text()
 
@@ -91,9 +104,12 @@ def test_two_appliances_differ_in_name_password_and_key(tmp_path: Path) -> None:
     one, two = cards
     assert one.names != two.names
     assert one.shown != two.shown
-    for name in ("htpasswd", "ssh/ssh_host_ed25519_key"):
-        assert (one.config / name).read_bytes() != (two.config / name).read_bytes()
-        assert stat.S_IMODE((one.config / name).stat().st_mode) == 0o600
+    for own, others in (
+        (one.config / "htpasswd", two.config / "htpasswd"),
+        (one.system / "ssh/ssh_host_ed25519_key", two.system / "ssh/ssh_host_ed25519_key"),
+    ):
+        assert own.read_bytes() != others.read_bytes()
+        assert stat.S_IMODE(own.stat().st_mode) == 0o600
 
 
 def test_settings_of_the_card_hold(card: Card) -> None:
@@ -230,3 +246,29 @@ def test_a_restore_that_waits_is_carried_out_before_anything_is_read(card: Card)
     assert "A backup was restored." in card.start()
     assert card.names[-1] == "rack7"
     assert (card.config / "htpasswd").read_bytes() == b"alice:x\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_an_owner_has_the_configuration_and_the_state_and_nothing_of_the_systems(card: Card) -> None:
+    (card.boot / "farhand.toml").write_text(f'host_name = "rack7"\nssh_keys = ["{KEY}"]\n')
+    card.start()
+    key = (card.system / "ssh/ssh_host_ed25519_key").read_bytes()
+    # As a version that ran as root left it.
+    (card.config / "ssh").mkdir()
+    (card.system / "ssh/ssh_host_ed25519_key").rename(card.config / "ssh/ssh_host_ed25519_key")
+    card.owner = Owner(65534, 65533)
+    card.start()
+    for directory in (card.config, card.state):
+        for path in (directory, *directory.rglob("*")):
+            assert (path.stat().st_uid, path.stat().st_gid) == card.owner, path
+    assert (card.system / "ssh/ssh_host_ed25519_key").read_bytes() == key
+    assert {path.stat().st_uid for path in (card.system, *card.system.rglob("*"))} == {0}
+    # Whoever is that user cannot say with which keys root may log in.
+    assert not (card.config / "boot-settings.toml").exists()
+
+
+def test_a_name_that_is_none_is_replaced(card: Card) -> None:
+    card.start()
+    (card.config / "host-name").write_bytes(b"a\x1b[2Jb")
+    card.start()
+    assert re.fullmatch(r"farhand-[0-9a-f]{6}", card.names[-1])

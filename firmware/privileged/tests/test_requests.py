@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from drivers.gadget.lun_inquiry import InquiryString
 from drivers.gadget.spec import (
     AudioFunction,
+    EthernetDriver,
     EthernetFunction,
     Function,
     GadgetSpec,
@@ -43,20 +43,17 @@ from firmware.privileged.requests import (
 BOOLS = st.booleans()
 WORDS = st.integers(0, 0xFFFF)
 TEXTS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=126)
-PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)).map(str.rstrip)
 MACS = st.just("") | st.from_regex(r"\A[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
+DRIVERS: st.SearchStrategy[EthernetDriver] = st.sampled_from(("ecm", "eem", "ncm", "rndis", "rndis5"))
 NAMES = st.from_regex(r"\A[a-z_]{1,16}\.usb[0-9]{1,3}\Z")
 
 
-def inquiries() -> st.SearchStrategy[InquiryString | None]:
-    words = st.builds(
-        InquiryString,
-        *(PRINTABLE.filter(lambda text, limit=limit: len(text) <= limit) for limit in (8, 16, 4)),
-    )
-    return st.none() | words
+def printable(limit: int) -> st.SearchStrategy[str]:
+    return st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=limit).map(str.rstrip)
 
 
-LUNS = st.builds(Lun, BOOLS, BOOLS, BOOLS, BOOLS, inquiries())
+INQUIRIES = st.none() | st.builds(InquiryString, printable(8), printable(16), printable(4))
+LUNS = st.builds(Lun, BOOLS, BOOLS, BOOLS, BOOLS, INQUIRIES)
 
 
 @st.composite
@@ -74,7 +71,7 @@ def functions(draw: st.DrawFn) -> tuple[Function, ...]:
             luns = tuple(draw(st.lists(LUNS, min_size=1, max_size=8)))
             made.append(MassStorageFunction(at, luns, draw(BOOLS), draw(BOOLS)))
         elif kind == "ethernet":
-            driver = draw(st.sampled_from(["ecm", "eem", "ncm", "rndis", "rndis5"]))
+            driver = draw(DRIVERS)
             made.append(EthernetFunction(at, driver, draw(MACS), draw(MACS), draw(BOOLS)))
         elif kind == "serial":
             made.append(SerialFunction(at, draw(BOOLS)))
@@ -119,7 +116,7 @@ def test_nodes_that_the_service_opens_are_not_asked_for() -> None:
     request = decode_request(encode(compose_request(spec)))
     assert isinstance(request, Compose)
     (function,) = gadget_spec(request, GADGET).functions
-    assert function == dataclasses.replace(spec.functions[0], device=None)
+    assert function == keyboard("usb0")
 
 
 @given(st.binary(max_size=300) | st.recursive(

@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,8 @@ def at(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(at: Path, tmp_path: Path) -> Iterator[Start]:
-    """Start a server and return a client; the server ends when the test does."""
-    threads: list[threading.Thread] = []
+def start(at: Path, tmp_path: Path) -> Start:
+    """Start a server and return a client; the server ends by itself, when nobody has asked for a while."""
 
     def make(acts: Acts | None = None, users: set[int] | None = None) -> PrivilegedHelper:
         listener = listening(at)
@@ -71,17 +69,18 @@ def start(at: Path, tmp_path: Path) -> Iterator[Start]:
         made = Acts(directory, os.getgid(), restart=lambda: None) if acts is None else acts
 
         def run() -> None:
-            with closing(listener):
-                serve(listener, made, {ME} if users is None else users, idle_s=1.0)
+            with listener:
+                serve(listener, made, {ME} if users is None else users)
 
-        threads.append(threading.Thread(target=run))
-        threads[-1].start()
+        threading.Thread(target=run, daemon=True).start()
         return PrivilegedHelper(at, answer_s=DEADLINE_S)
 
-    yield make
-    for thread in threads:
-        thread.join(DEADLINE_S)
-        assert not thread.is_alive(), "it does not end although nobody asks any more"
+    return make
+
+
+def test_it_ends_when_nobody_asks(at: Path, tmp_path: Path) -> None:
+    with listening(at) as listener:
+        serve(listener, Acts(GadgetDirectory(GADGET, configfs=tmp_path), 0), {ME}, idle_s=0.01)
 
 
 def say(at: Path, data: bytes) -> bytes:
@@ -215,7 +214,7 @@ def test_a_helper_that_dies_or_hangs_is_a_fault(at: Path) -> None:
         with connection:
             connection.recv(MAX_BYTES)
 
-    with closing(listening(at)) as listener:
+    with listening(at) as listener:
         thread = threading.Thread(target=die, args=(listener,))
         thread.start()
         with pytest.raises(DeviceGoneError, match="ended without an answer"):
