@@ -102,7 +102,7 @@ cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 sed "s/@COMPATIBLE@/farhand-$BOARD/; s/@VERSION@/$version/" "$image/rauc/system.conf" >"$root/etc/rauc/system.conf"
 cp "$CACHE/pki/ca.cert.pem" "$root/etc/rauc/ca.cert.pem"
 
-systemd-sysusers --root="$root" /usr/lib/sysusers.d/farhand.conf
+systemd-sysusers --root="$root" farhand.conf
 # Copies of what was before.
 rm -f "$root"/etc/{passwd,group,shadow,gshadow}- "$root/etc/.pwd.lock"
 

@@ -21,6 +21,8 @@ from api.wire import tus
 from api.ws.wire import binary_dialect, json_dialect, media
 from api.ws.wire.input_events import BadMessageError
 from drivers.errors import DriverError
+from drivers.gadget.plan import desired_tree
+from drivers.gadget.spec import EthernetFunction, GadgetSpec, MassStorageFunction, keyboard
 from drivers.wire import (
     ch9329,
     content_disposition,
@@ -46,6 +48,7 @@ from drivers.wire.volume_label import read_file, read_volume
 from firmware.core import validators
 from firmware.core.config.errors import ConfigurationError
 from firmware.core.errors import OperationError, ValidatorError
+from firmware.privileged import requests
 from firmware.settings.loading import load
 from firmware.subsystems.auth.password_file import PasswordFile
 from firmware.subsystems.backup.archive import Backup, Manifest, pack, unpack
@@ -119,6 +122,25 @@ def _edid(data: bytes) -> None:
     blocks = data[: len(data) // edid.BLOCK_BYTES * edid.BLOCK_BYTES]
     problem = edid.edid_problem(edid.with_checksums(blocks))
     assert problem is None or "checksum" not in problem, problem
+
+
+def _privileged(data: bytes) -> None:
+    with suppress(requests.RefusedError):
+        request = requests.decode_request(data)
+        if isinstance(request, requests.Compose):
+            spec = requests.gadget_spec(request, "farhand")
+            assert requests.compose_request(spec) == requests.compose_request(
+                requests.gadget_spec(requests.compose_request(spec), "farhand")
+            )
+            for path in desired_tree(spec, "udc").directories:
+                assert ".." not in path.split("/"), path
+                assert not path.startswith("/"), path
+
+
+def _privileged_requests() -> list[bytes]:
+    functions = (keyboard("usb0"), MassStorageFunction("usb0"), EthernetFunction("usb0", "ncm"))
+    asked = requests.compose_request(GadgetSpec(functions=functions))
+    return [requests.encode(asked), requests.encode(requests.Restart())]
 
 
 def _switch(data: bytes) -> None:
@@ -283,6 +305,7 @@ def targets() -> dict[str, Target]:
             ],
         ),
         "edid": Target(_edid, [screen, screen.hex().encode()]),
+        "privileged-requests": Target(_privileged, _privileged_requests()),
         "switch-frames": Target(
             _switch, [stream + encode_frame(bytes((1, 2, 3, 0xF0, 0xF1))), bytes((1, 0, 0, 1, 2, 3, 4))]
         ),
