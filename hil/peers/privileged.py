@@ -75,14 +75,13 @@ def unprivileged(*arguments: str) -> Iterator[Unprivileged]:
         *NO_CAPABILITY,
         "--no-new-privs",
     ]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*without, sys.executable, "-u", "-m", "peers.unprivileged_gadget", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
-        yield Unprivileged(process)
-    finally:
-        process.terminate()
-        process.wait(_END_S)
+    ) as process:
+        try:
+            yield Unprivileged(process)
+        finally:
+            process.terminate()
