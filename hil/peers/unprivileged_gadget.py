@@ -51,11 +51,19 @@ class Service:
         """Compose, and watch the drive; return the functions that the host sees."""
         self._scope = trio.CancelScope()
 
+        started = False
+
         async def run(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
             with self._scope:
-                await self._gadget.run(task_status=task_status)
+                try:
+                    await self._gadget.run(task_status=task_status)
+                except DriverError:
+                    # Once it ran, a fault is the supervisor's, who starts it again.
+                    if not started:
+                        raise
 
         await self._nursery.start(run)
+        started = True
         return sorted(one.name for one in self._gadget.spec.select().linked)
 
     async def stop(self) -> None:

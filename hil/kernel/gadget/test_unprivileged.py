@@ -171,6 +171,8 @@ async def test_what_is_handed_over_and_nothing_else(service: Unprivileged) -> No
 
 async def test_waking_a_host(service: Unprivileged) -> None:
     service.tell("start")
+    # A host that asks for media again and again does not sleep.
+    assert service.tell("link", "mass_storage.usb0", False) is None
     device = await wait_for_device(**USB)
     device.allow_wakeup()
     await device.suspend()
@@ -191,11 +193,12 @@ async def test_without_the_helper_it_is_a_fault_and_with_it_all_is_well(
             process.kill()
             process.wait(30)
         socket.unlink()  # noqa: ASYNC240 - in memory
-        # The gadget goes on without it; only a change needs it.
+        # The keyboard needs it no more; a change does, and what composes is started again then.
         await wait_for_device(**USB)
         assert service.tell("press", NOTHING) is None
         assert service.tell("link", "hid.usb2", False)["error"] == "DeviceGoneError"
         with helper(socket):
+            assert "hid.usb0" in service.tell("start")
             assert service.tell("link", "hid.usb2", False) is None
 
 
