@@ -60,8 +60,10 @@ DRIVERS: Final[Mapping[str, Driver]] = MappingProxyType(
     {
         "gadget HID": Driver(
             (
+                "gadget/composer.py",
                 "gadget/configfs.py",
                 "gadget/gadget.py",
+                "gadget/hand_over.py",
                 "gadget/hid.py",
                 "gadget/plan.py",
                 "gadget/spec.py",
