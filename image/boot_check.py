@@ -2,9 +2,9 @@
 
 It puts a `farhand.toml` with a host name and an SSH key on the boot partition, reads the first password
 off the console, logs in over HTTPS, loads the console, follows the control socket, runs `farhand doctor`
-over SSH, cuts the power, and starts again: what was set must still hold. Then it breaks the settings and
-mends them, and asks for a factory reset. It prints what it measured, and ends with 1 at the first thing that
-is wrong.
+over SSH, tries what the appliance's user may do, cuts the power, and starts again: what was set must still
+hold. Then it breaks the settings and mends them, restarts by the API, and asks for a factory reset. It prints
+what it measured, and ends with 1 at the first thing that is wrong.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from image.outside import (
     wait_for_api,
 )
 from image.recovery_check import ask_for_reset, factory_reset, failsafe
+from image.rights_check import restart, rights
 
 HOST_NAME: Final = "image-test"
 MISSING_HARDWARE: Final = {"USB device controller", "GPIO chip", "video capture"}
@@ -124,6 +125,7 @@ def first_start(machine: Machine, key: Key) -> str:
     machine.wait_for("is confirmed", BOOT_DEADLINE_S)
     note(machine, "the health gate confirmed the slot")
     check_doctor(machine, key)
+    rights(machine, key, found[1])
     return found[1]
 
 
@@ -155,6 +157,7 @@ def main() -> int:
                     raise ImageError("a second start made another password")
                 note(machine, "after a power cut the same password opens it")
                 failsafe(machine, key)
+                restart(machine, key, password)
             ask_for_reset(disk, Path(directory))
             with running(board, disk, scratch / "third.log") as machine:
                 factory_reset(machine, key, password)
