@@ -46,9 +46,11 @@ class Service:
         )
         self._slot: LunSlot | None = None
         self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+        self._ended.set()
 
     async def start(self) -> list[str]:
-        """Compose, and watch the drive; return the functions that the host sees."""
+        """Compose, once the run before has ended; return the functions that the host sees."""
         self._scope = trio.CancelScope()
 
         started = False
@@ -61,6 +63,8 @@ class Service:
                     # Once it ran, a fault is the supervisor's, who starts it again.
                     if not started:
                         raise
+                finally:
+                    self._ended.set()
 
         await self._nursery.start(run)
         started = True
