@@ -51,8 +51,9 @@ class Service:
 
     async def start(self) -> list[str]:
         """Compose, once the run before has ended; return the functions that the host sees."""
-        self._scope = trio.CancelScope()
-
+        with trio.fail_after(DEADLINE_S):
+            await self._ended.wait()
+        self._scope, self._ended = trio.CancelScope(), trio.Event()
         started = False
 
         async def run(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
