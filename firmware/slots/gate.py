@@ -105,9 +105,8 @@ def _note_setback(slot: str, *, new: bool) -> None:
     found = setback.find(status, words, slot, now)
     if found is not None:
         if not found.same_as(setback.load()):
-            replace(setback.FILE, msgspec.json.encode(found))
-            # The appliance, which is not root, tells people of it.
-            setback.FILE.chmod(0o644)
+            # Readable: the appliance, which is not root, tells people of it.
+            replace(setback.FILE, msgspec.json.encode(found), mode=0o644)
             _say(setback.tell(found, _version()))
     elif new:
         setback.FILE.unlink(missing_ok=True)
