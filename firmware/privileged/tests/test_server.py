@@ -7,8 +7,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,11 @@ def listening(path: Path) -> socket.socket:
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> Path:
-    return tmp_path / "helper.sock"
+def at() -> Iterator[Path]:
+    """Where other users can get to as well, unlike pytest's own directories."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory) / "helper.sock"
 
 
 @pytest.fixture
@@ -110,8 +114,7 @@ def test_another_user_is_refused_and_the_log_says_so(start: Start, caplog: pytes
 def test_the_kernel_says_who_calls(at: Path, start: Start, user: int, served: bool) -> None:
     start(users={0, 65534})
     # Everybody may connect here, so that it is the peer's user alone that counts.
-    for directory in (*at.parents[:3], at):
-        directory.chmod(0o777)
+    at.chmod(0o666)
     program = (
         "import os, socket, sys\n"
         "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(*[int(sys.argv[2])] * 3)\n"
