@@ -36,7 +36,7 @@ from image.outside import (
     wait_for_api,
 )
 from image.recovery_check import ask_for_reset, factory_reset, failsafe
-from image.rights_check import restart, rights
+from image.rights_check import restart, rights, usb
 
 HOST_NAME: Final = "image-test"
 MISSING_HARDWARE: Final = {"USB device controller", "GPIO chip", "video capture"}
@@ -126,6 +126,7 @@ def first_start(machine: Machine, key: Key) -> str:
     note(machine, "the health gate confirmed the slot")
     check_doctor(machine, key)
     rights(machine, key, found[1])
+    usb(machine, key, found[1])
     return found[1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from image.machine import ImageError, Machine
@@ -11,6 +12,8 @@ AS_USER: Final = "setpriv --reuid=farhand --regid=farhand --init-groups"
 RAUC: Final = "de.pengutronix.rauc"
 CONFIRMED: Final = "is confirmed"
 NET_BIND_SERVICE: Final = "0000000000000400"
+IMAGE_BYTES: Final = 1 << 20
+LUN: Final = "/sys/kernel/config/usb_gadget/farhand/functions/mass_storage.usb0/lun.0"
 ALLOWED: Final = (
     "test -w /data/state",
     "test -r /data/rauc",
@@ -61,6 +64,34 @@ def rights(machine: Machine, key: Key, password: str) -> None:
             raise ImageError("the appliance cannot read the journal")
         admin.get("/api/update").raise_for_status()
     note(machine, f"the appliance's user: {len(ALLOWED)} needed acts allowed, {len(REFUSED)} others refused")
+
+
+def usb(machine: Machine, key: Key, password: str) -> None:
+    """Give the machine a USB controller and itself as the host; expect a keyboard and a drive that work.
+
+    Everything of it goes through the privileged process or was handed over by it, in the units' sandboxes.
+    """
+    loaded = shell(machine, key, "modprobe dummy_hcd")
+    if loaded.returncode:
+        raise ImageError(f"this kernel has no dummy_hcd: {loaded.stderr}")
+    with client(machine, password) as admin:
+        while True:
+            hid = admin.get("/api/hid").json()["result"]
+            if hid["keyboard"]["online"] and hid["mouse"]["online"]:
+                break
+            if machine.age_s > BOOT_DEADLINE_S:
+                log = shell(machine, key, "journalctl -q -u farhand-privileged -n 20").stdout
+                raise ImageError(f"expected keyboard and mouse at the USB host, got {hid}; {log}")
+            time.sleep(2)
+        admin.post("/api/msd/write?image=check.iso", content=bytes(IMAGE_BYTES)).raise_for_status()
+        admin.post("/api/msd/set_params?image=check.iso&cdrom=1").raise_for_status()
+        admin.post("/api/msd/set_connected?connected=1").raise_for_status()
+        inside = shell(machine, key, f"cat {LUN}/file").stdout.strip()
+        if not inside.endswith("/check.iso"):
+            raise ImageError(f"expected the image in the drive, got {inside!r}")
+        admin.post("/api/msd/set_connected?connected=0").raise_for_status()
+        admin.post("/api/msd/remove?image=check.iso").raise_for_status()
+    note(machine, "a USB host has keyboard, mouse and drive of the appliance, which is not root")
 
 
 def restart(machine: Machine, key: Key, password: str) -> None:
