@@ -169,6 +169,7 @@ async def test_what_is_handed_over_and_nothing_else(service: Unprivileged) -> No
     assert service.tell("make", str(GADGET / "functions/acm.usb9"))["error"] == "PermissionError"
 
 
+@pytest.mark.slow
 async def test_waking_a_host(service: Unprivileged) -> None:
     service.tell("start")
     # A host that asks for media again and again does not sleep.
@@ -181,6 +182,7 @@ async def test_waking_a_host(service: Unprivileged) -> None:
     await usb_host.wait_until(lambda: not device.is_suspended(), "the host to wake up")
 
 
+@pytest.mark.slow
 async def test_without_the_helper_it_is_a_fault_and_with_it_all_is_well(
     controller: None, socket: Path
 ) -> None:
@@ -202,6 +204,7 @@ async def test_without_the_helper_it_is_a_fault_and_with_it_all_is_well(
             assert service.tell("link", "hid.usb2", False) is None
 
 
+@pytest.mark.slow
 async def test_the_drive_of_a_gadget_that_root_composed_is_handed_over_too(
     service: Unprivileged, place: Path
 ) -> None:
