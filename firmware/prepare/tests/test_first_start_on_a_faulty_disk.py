@@ -28,14 +28,14 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 def carry_out(root: Path) -> None:
     preparation = Preparation(
         Places(
-            root / "boot",
-            root / "data/config",
-            root / "data/state",
-            None,
+            boot=root / "boot",
+            config=root / "data/config",
+            state=root / "data/state",
+            system=root / "data/system",
             # What lies in /run is gone after every end.
-            Path(tempfile.mkdtemp(dir=root.parent)),
-            lambda _name: None,
-            lambda _text: None,
+            root=Path(tempfile.mkdtemp(dir=root.parent)),
+            set_host_name=lambda _name: None,
+            show=lambda _text: None,
         )
     )
     preparation.carry_out()
