@@ -43,6 +43,8 @@ ACCEPTED_PERCENT: Final = 80
 """From here on RAUC writes; before that it looks at signature, board and version."""
 ACCEPTED_S: Final = 20.0
 """Whoever waits for the verdict waits so long at most for RAUC's first look."""
+WRITE_BYTES: Final = 1 << 20
+"""How much comes together before it is written: changing threads for each piece costs as much as the rest."""
 TOLD_BYTES: Final = 4 << 20
 """How often the progress of receiving is told."""
 OURS: Final = "farhand-"
@@ -216,18 +218,26 @@ class UpdateService:
             await trio.to_thread.run_sync(self._staging.begin, size)
         begun()
         received = told = 0
+        waiting = bytearray()
         async for piece in pieces:
             received += len(piece)
-            with _disk_errors():
-                await trio.to_thread.run_sync(self._staging.write, piece)
+            waiting += piece
+            if len(waiting) >= WRITE_BYTES:
+                await self._write(bytes(waiting))
+                waiting.clear()
             if received - told >= TOLD_BYTES:
                 told = received
                 self._progress(received=received)
         if received != size:
             raise UpdateIncompleteError(f"expected {size} bytes, got {received}")
+        await self._write(bytes(waiting))
         self._progress(received=received)
         with _disk_errors():
             await trio.to_thread.run_sync(self._staging.end)
+
+    async def _write(self, data: bytes) -> None:
+        with _disk_errors():
+            await trio.to_thread.run_sync(self._staging.write, data)
 
     async def _install(self, job: Job) -> None:
         def told(progress: Progress) -> None:
