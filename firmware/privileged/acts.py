@@ -74,6 +74,8 @@ class Acts:
                     self.restart()
                 case Ping():
                     pass
+        except OSError as exc:
+            return Failed("failed", f"{type(request).__name__}: {exc}")
         except DriverError as exc:
             kind = next(kind for error, kind in KINDS if isinstance(exc, error))
             return Failed(kind, str(exc))

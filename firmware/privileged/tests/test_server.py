@@ -177,6 +177,18 @@ def test_what_fails_is_the_fault_that_it_would_be_here(start: Start) -> None:
         helper.compose(SPEC)
 
 
+def test_what_the_kernel_refuses_in_any_other_way_is_told_and_ends_nothing(
+    start: Start, tmp_path: Path
+) -> None:
+    def fail() -> None:
+        raise OSError(5, "Input/output error")
+
+    helper = start(Acts(GadgetDirectory(GADGET, configfs=tmp_path), 0, restart=fail))
+    with pytest.raises(DriverError, match="Input/output error"):
+        trio.run(helper.restart_machine)
+    helper.ping()
+
+
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
