@@ -77,11 +77,12 @@ def usb(machine: Machine, key: Key, password: str) -> None:
     with client(machine, password) as admin:
         while True:
             hid = admin.get("/api/hid").json()["result"]
-            if hid["keyboard"]["online"] and hid["mouse"]["online"]:
+            # Of a mouse Linux asks for nothing while no program listens to it.
+            if hid["keyboard"]["online"]:
                 break
             if machine.age_s > BOOT_DEADLINE_S:
                 log = shell(machine, key, "journalctl -q -u farhand-privileged -n 20").stdout
-                raise ImageError(f"expected keyboard and mouse at the USB host, got {hid}; {log}")
+                raise ImageError(f"expected a keyboard at the USB host, got {hid}; {log}")
             time.sleep(2)
         admin.post("/api/msd/write?image=check.iso", content=bytes(IMAGE_BYTES)).raise_for_status()
         admin.post("/api/msd/set_params?image=check.iso&cdrom=1").raise_for_status()
@@ -91,7 +92,7 @@ def usb(machine: Machine, key: Key, password: str) -> None:
             raise ImageError(f"expected the image in the drive, got {inside!r}")
         admin.post("/api/msd/set_connected?connected=0").raise_for_status()
         admin.post("/api/msd/remove?image=check.iso").raise_for_status()
-    note(machine, "a USB host has keyboard, mouse and drive of the appliance, which is not root")
+    note(machine, "a USB host has keyboard and drive of the appliance, which is not root")
 
 
 def restart(machine: Machine, key: Key, password: str) -> None:
