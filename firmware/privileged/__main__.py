@@ -12,7 +12,7 @@ from typing import Final
 
 from drivers.gadget.configfs import GadgetDirectory
 from firmware.privileged.acts import GADGET, Acts
-from firmware.privileged.server import serve
+from firmware.privileged.server import IDLE_S, serve
 
 FIRST_DESCRIPTOR: Final = 3
 """SD_LISTEN_FDS_START (sd_listen_fds(3))."""
@@ -24,7 +24,11 @@ def main() -> int:
         prog="firmware.privileged", description="Acts for a service without rights."
     )
     parser.add_argument("--user", required=True, help="whom to serve, beside root")
-    name = parser.parse_args().user
+    parser.add_argument(
+        "--idle", type=float, default=IDLE_S, metavar="S", help="end when nobody asks for so long"
+    )
+    options = parser.parse_args()
+    name = options.user
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     try:
         user = pwd.getpwnam(name)
@@ -36,7 +40,7 @@ def main() -> int:
         return 2
     acts = Acts(GadgetDirectory(GADGET), user.pw_gid)
     with socket.socket(fileno=FIRST_DESCRIPTOR) as listener:
-        serve(listener, acts, {0, user.pw_uid})
+        serve(listener, acts, {0, user.pw_uid}, idle_s=options.idle)
     return 0
 
 

@@ -17,8 +17,10 @@ from typing import Any
 
 USER = "nobody"
 NO_CAPABILITY = ("--bounding-set=-all", "--inh-caps=-all")
-# LISTEN_PID must be the process's own, which only it knows before it is there.
-_AS_SYSTEMD_DOES = "LISTEN_FDS=1 LISTEN_PID=$$ exec python3 -u -m firmware.privileged --user " + USER
+# It is not started again here, as systemd does, so it waits long. LISTEN_PID must be the process's own.
+_AS_SYSTEMD_DOES = (
+    "LISTEN_FDS=1 LISTEN_PID=$$ exec python3 -u -m firmware.privileged --idle 3600 --user " + USER
+)
 _END_S = 30
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import trio
 
-from drivers.errors import DriverError
+from drivers.errors import DeviceBusyError, DeviceTimeoutError, DriverError
 from drivers.gadget.gadget import UsbGadget
 from drivers.gadget.lun import LunSlot
 from drivers.gadget.spec import Lun, MassStorageFunction
@@ -25,7 +25,8 @@ from firmware.privileged.client import PrivilegedHelper
 from peers.compose_gadget import default_spec
 from peers.usb_host import write
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
+RETRY_S = 1.0
 DRIVE = "mass_storage.usb0"
 
 
@@ -50,26 +51,43 @@ class Service:
         self._ended.set()
 
     async def start(self) -> list[str]:
-        """Compose, once the run before has ended; return the functions that the host sees."""
+        """Compose, once the run before has ended; return the functions that the host sees.
+
+        On a busy machine the privileged process may take long to start: it is asked again, as supervisors do.
+        """
         with trio.fail_after(DEADLINE_S):
             await self._ended.wait()
-        self._scope, self._ended = trio.CancelScope(), trio.Event()
+        give_up_at = trio.current_time() + DEADLINE_S
+        while True:
+            self._scope, self._ended = trio.CancelScope(), trio.Event()
+            try:
+                await self._nursery.start(self._run)
+                break
+            except (DeviceTimeoutError, DeviceBusyError):
+                if trio.current_time() > give_up_at:
+                    raise
+                await trio.sleep(RETRY_S)
+        return sorted(one.name for one in self._gadget.spec.select().linked)
+
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        scope, ended = self._scope, self._ended
         started = False
 
-        async def run(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-            with self._scope:
-                try:
-                    await self._gadget.run(task_status=task_status)
-                except DriverError:
-                    # Once it ran, a fault is the supervisor's, who starts it again.
-                    if not started:
-                        raise
-                finally:
-                    self._ended.set()
+        class Status:
+            def started(self, value: None = None) -> None:
+                nonlocal started
+                started = True
+                task_status.started(value)
 
-        await self._nursery.start(run)
-        started = True
-        return sorted(one.name for one in self._gadget.spec.select().linked)
+        with scope:
+            try:
+                await self._gadget.run(task_status=Status())
+            except DriverError:
+                # Once it ran, a fault is the supervisor's, who starts it again.
+                if not started:
+                    raise
+            finally:
+                ended.set()
 
     async def stop(self) -> None:
         """Let go of the gadget; it stays bound."""
