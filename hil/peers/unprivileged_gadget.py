@@ -55,8 +55,7 @@ class Service:
 
         On a busy machine the privileged process may take long to start: it is asked again, as supervisors do.
         """
-        with trio.fail_after(DEADLINE_S):
-            await self._ended.wait()
+        await self.wait_ended()
         give_up_at = trio.current_time() + DEADLINE_S
         while True:
             self._scope, self._ended = trio.CancelScope(), trio.Event()
@@ -88,6 +87,11 @@ class Service:
                     raise
             finally:
                 ended.set()
+
+    async def wait_ended(self) -> None:
+        """Wait until the run has ended: stopped, or by a fault."""
+        with trio.fail_after(DEADLINE_S):
+            await self._ended.wait()
 
     async def stop(self) -> None:
         """Let go of the gadget; it stays bound."""

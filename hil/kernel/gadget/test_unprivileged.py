@@ -23,6 +23,9 @@ from peers.usb_host import EV_KEY, InputEvent, wait_for_device, wait_for_no_devi
 from drivers.gadget.configfs import GadgetDirectory, remove
 from drivers.gadget.hand_over import LUN_ATTRIBUTES
 
+# Each test starts two or three processes, which an emulated machine takes its time for.
+pytestmark = pytest.mark.timeout(600)
+
 SERIAL = "RIG0008"
 CONTROLLER = "dummy_udc.0"
 USB: dict[str, Any] = {"vendor": 0x1D6B, "product": 0x0104, "serial": SERIAL}
@@ -199,6 +202,7 @@ async def test_without_the_helper_it_is_a_fault_and_with_it_all_is_well(
         await wait_for_device(**USB)
         assert service.tell("press", NOTHING) is None
         assert service.tell("link", "hid.usb2", False)["error"] == "DeviceGoneError"
+        service.tell("wait_ended")
         with helper(socket):
             assert "hid.usb0" in service.tell("start")
             assert service.tell("link", "hid.usb2", False) is None
