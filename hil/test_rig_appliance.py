@@ -143,7 +143,8 @@ class Bench:
     def wait_tasks(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         end = time.monotonic() + DEADLINE_S
         while not condition(tasks := self.tasks()):
-            assert time.monotonic() < end, tasks
+            told = "\n".join(f"{name}: {task['phase']}, {task['last_error']}" for name, task in tasks.items())
+            assert time.monotonic() < end, told
             time.sleep(0.3)
         return tasks
 
