@@ -81,12 +81,13 @@ def client(machine: Machine, password: str) -> httpx.Client:
 
 def wait_for_api(machine: Machine) -> None:
     """Wait until HTTPS says that it wants a login."""
+    end = time.monotonic() + BOOT_DEADLINE_S
     with httpx.Client(base_url=machine.url, verify=tls(), timeout=ANSWER_DEADLINE_S) as stranger:
         while True:
             try:
                 status = stranger.get("/api/auth/check").status_code
             except httpx.TransportError:
-                if machine.age_s > BOOT_DEADLINE_S or machine.process.poll() is not None:
+                if time.monotonic() > end or machine.process.poll() is not None:
                     raise ImageError(f"HTTPS does not answer; the console's log is {machine.log}") from None
                 time.sleep(0.5)
                 continue

@@ -66,12 +66,13 @@ def failsafe(machine: Machine, key: Key) -> None:
 
 def _page(machine: Machine) -> str:
     """Return what a stranger is shown, once it is the page of an appliance that does not start."""
+    end = time.monotonic() + BOOT_DEADLINE_S
     with httpx.Client(base_url=machine.url, verify=tls(), timeout=ANSWER_DEADLINE_S) as stranger:
         while True:
             try:
                 answer = stranger.get("/")
             except httpx.TransportError:
-                if machine.age_s > BOOT_DEADLINE_S:
+                if time.monotonic() > end:
                     raise ImageError("the page does not answer") from None
                 time.sleep(1)
                 continue
