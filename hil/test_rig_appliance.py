@@ -305,6 +305,41 @@ def test_killed_in_mid_press_nothing_sticks_and_the_host_sees_nothing(bench: Ben
     assert bench.sh(number) == before
 
 
+@pytest.mark.fault("gadget HID", "vanishes", "returns")
+@pytest.mark.fault("GPIO lines, ATX", "vanishes", "returns")
+@pytest.mark.fault("V4L2 capture", "vanishes", "returns")
+@pytest.mark.fault("EDID of the capture", "vanishes", "returns")
+def test_all_hardware_that_goes_is_told_and_taken_up_when_it_returns(bench: Bench) -> None:
+    assert bench.pc is not None
+    # What plays the hardware takes it away as it ends.
+    bench.pc.running.signal(2)
+    bench.pc.wait_until_ended()
+    tasks = bench.wait_tasks(
+        lambda tasks: all(
+            task["phase"] != "online" and task["last_error"]
+            for name, task in tasks.items()
+            # The drive is a part of the gadget, and there whether a controller carries that or not.
+            if name.startswith("board.") and not name.startswith("board.mass_storage")
+        )
+    )
+    assert {"board.gadget", "board.edid", "board.power_led"} <= tasks.keys()
+    assert bench.result("GET", "/api/hid")["keyboard"]["online"] is False
+    assert bench.result("GET", "/api/hid")["mouse"]["online"] is False
+    assert bench.result("GET", "/api/atx")["online"] is False
+    bench.start_pc()
+    tasks = bench.wait_tasks(online)
+    assert {name: task["bugs"] for name, task in tasks.items() if task["bugs"]} == {}
+    end = time.monotonic() + DEADLINE_S
+    while not bench.result("GET", "/api/atx")["online"]:
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    bench.result("POST", "/api/atx/power?action=on&wait=1")
+    bench.pc.wait_for(lambda line: line == "powered 1", "a PC that is on again")
+    bench.pc.wait_for(lambda line: line == "listens", "a PC that listens to its keyboard again")
+    bench.result("POST", "/api/hid/events/send_key?key=KeyA")
+    bench.pc.wait_for(lambda line: line == f"key {USAGE_OF_A}", "a key that arrives")
+
+
 def test_it_ends_in_order(bench: Bench) -> None:
     assert bench.appliance is not None
     bench.appliance.running.signal(15)
