@@ -175,7 +175,10 @@ def plan(desired: DesiredTree, actual: ActualTree) -> tuple[Operation, ...]:
     recreated = _recreated(desired, actual)
     gone = (set(actual.directories) - set(desired.directories)) | recreated
     made = [one for one in desired.directories if one not in actual.directories or one in recreated]
-    wrong = {one.path for one in desired.attributes if _must_write(one, actual, made)}
+    stays_bound = bool(actual.udc and desired.udc)
+    wrong = {
+        one.path for one in desired.attributes if _must_write(one, actual, made, stays_bound=stays_bound)
+    }
     # Making a drive a CD-ROM makes it read-only too, so that this has to be said again.
     wrong |= {f"{path.removesuffix('cdrom')}ro" for path in wrong if path.endswith("/cdrom")}
     writes = [one for one in desired.attributes if one.path in wrong]
@@ -237,7 +240,9 @@ def normalised(path: str, value: bytes) -> object:
     return text.rstrip()
 
 
-def _must_write(attribute: Attribute, actual: ActualTree, made: Collection[str]) -> bool:
+def _must_write(
+    attribute: Attribute, actual: ActualTree, made: Collection[str], *, stays_bound: bool
+) -> bool:
     path = PurePosixPath(attribute.path)
     if not actual.exists or any(str(parent) in made for parent in path.parents):
         return True
@@ -248,9 +253,9 @@ def _must_write(attribute: Attribute, actual: ActualTree, made: Collection[str])
     if normalised(attribute.path, now) == normalised(attribute.path, wanted):
         return False
     if attribute.initial:
-        # A drive that a host has seen, or that has a medium in, is as its driver left it.
+        # A drive that a host sees, or that has a medium in, is as its driver left it.
         medium = actual.attributes.get(str(path.parent / "file"), b"")
-        return not actual.udc and not medium.strip()
+        return not stays_bound and not medium.strip()
     return True
 
 

@@ -330,6 +330,17 @@ def test_a_gadget_that_shall_not_be_bound_keeps_everything_else(make_configfs: C
     assert (store.udc, store.enumerations) == (UDC, 2)
 
 
+def test_a_drive_that_no_host_sees_any_more_is_at_once_as_a_new_one(make_configfs: Callable[[], Any]) -> None:
+    store = make_configfs()
+    compose(store, DESIRED)
+    lun = "functions/mass_storage.usb0/lun.0"
+    store.files |= {f"{lun}/cdrom": b"0\n", f"{lun}/ro": b"0\n"}
+    unplugged = desired_tree(dataclasses.replace(SPEC, bound=False), UDC)
+    assert compose(store, unplugged) > 0
+    assert store.files[f"{lun}/ro"] == b"1"
+    assert compose(store, unplugged) == 0
+
+
 def test_cdrom_is_written_before_ro() -> None:
     paths = [operation.path for operation in plan(DESIRED, plan_nothing())]
     for lun in ("lun.0", "lun.1"):
