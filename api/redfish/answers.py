@@ -26,7 +26,7 @@ async def read_body[T](call: Call, schema: type[T]) -> T:
     try:
         # The document first: what is no JSON at all and what is wrong in it are told apart.
         plain = msgspec.json.decode(data)
-    except (msgspec.DecodeError, ValueError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise malformed_json(f"expected a JSON object, got something else ({exc}) - at the body") from None
     if not isinstance(plain, dict):
         raise malformed_json("expected a JSON object, got another value - at the body")

@@ -89,7 +89,7 @@ class FanDaemon:
             raise DeviceGoneError(f"{what} hung up: {exc.__cause__ or exc}") from exc
         try:
             answer = msgspec.json.decode(body, type=_Answer)
-        except msgspec.MsgspecError as exc:
+        except (ValueError, RecursionError) as exc:
             raise BadReplyError(
                 f"expected the state of the fan, got {body[:64]!r} ({exc}) - at {what}"
             ) from exc

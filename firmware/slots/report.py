@@ -43,7 +43,7 @@ def decode(data: bytes) -> SelfReport | None:
     """Return the report in *data*, None if it is none."""
     try:
         return msgspec.json.decode(data, type=SelfReport)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -104,7 +104,7 @@ def load(path: Path = FILE) -> Setback | None:
         return None
     try:
         return msgspec.json.decode(data, type=Setback)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

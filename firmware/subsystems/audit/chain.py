@@ -59,7 +59,7 @@ def read_end(line: bytes) -> tuple[End, str]:
         raise BrokenChainError("the line was changed: its hash is another one")
     try:
         link = msgspec.json.decode(body, type=_Link)
-    except msgspec.DecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise BrokenChainError(f"expected a line of the audit trail, got something else ({exc})") from None
     return End(link.n, digest), link.prev
 

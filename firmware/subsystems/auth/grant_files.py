@@ -67,7 +67,7 @@ def read_uses(path: Path) -> dict[str, LastUse]:
     data = observe(uses_file(path)).data
     try:
         return {} if data is None else msgspec.json.decode(data, type=dict[str, LastUse])
-    except (msgspec.DecodeError, ValueError):
+    except (ValueError, RecursionError):
         return {}
 
 

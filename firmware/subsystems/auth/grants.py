@@ -140,7 +140,7 @@ class GrantBook:
         """Read what `dump` wrote. Raises ValueError, quoting nothing of it."""
         try:
             return cls(msgspec.json.decode(data, type=_File).grants)
-        except (msgspec.DecodeError, ValueError):
+        except (ValueError, RecursionError):
             raise ValueError("expected a file of tokens and share links, got something else") from None
 
     def dump(self) -> bytes:

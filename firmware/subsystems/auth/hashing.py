@@ -96,6 +96,8 @@ _ARGON2ID = re.compile(
     r"\$argon2id\$v=19\$m=([1-9]\d{0,9}),t=([1-9]\d{0,9}),p=([1-9]\d{0,9})"
     r"\$(?P<salt>[A-Za-z0-9+/]{11,64})\$(?P<digest>[A-Za-z0-9+/]{22,88})"
 )
+# The library only warns of a longer salt and of fewer rounds, and goes on with others than stand there.
+_SHA_CRYPT = re.compile(r"\$[56]\$(?:rounds=[1-9]\d{3,8}\$)?[./0-9A-Za-z]{0,16}(?:\$[./0-9A-Za-z]*)?")
 _DES = re.compile(r"[./0-9A-Za-z]{13}")
 
 # Prefix, scheme, bytes of the digest, whether a salt follows it.
@@ -141,6 +143,8 @@ def parse_stored(text: str) -> StoredHash:
             return _parse_with_libpass(text, scheme)
     for prefix, scheme in _CRYPT:
         if text.startswith(prefix):
+            if scheme in {Scheme.SHA256_CRYPT, Scheme.SHA512_CRYPT} and _SHA_CRYPT.fullmatch(text) is None:
+                raise UnsupportedHashError(scheme, f"the {scheme} hash is malformed")
             return _parse_with_libpass(text, scheme)
     if _DES.fullmatch(text):
         return _parse_with_libpass(text, Scheme.DES_CRYPT)

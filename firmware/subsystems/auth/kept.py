@@ -89,7 +89,7 @@ def decode[T: msgspec.Struct](data: bytes, kind: type[T]) -> T:
     """Read a document. Raises ValueError, which quotes nothing of it: neither a value nor its place."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         raise ValueError("expected a document that the appliance wrote, got something else") from None
 
 

@@ -83,7 +83,7 @@ def read_provider(document: bytes, issuer: str) -> Provider:
     """Read the metadata of *issuer*. Raises ProviderTroubleError."""
     try:
         provider = msgspec.json.decode(document, type=Provider)
-    except (msgspec.DecodeError, ValueError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise ProviderTroubleError(f"expected the metadata of {issuer}, got something else: {exc}") from None
     if provider.issuer != issuer:
         raise ProviderTroubleError(
@@ -165,7 +165,7 @@ def read_tokens(document: bytes) -> Tokens:
     """Read the token endpoint's answer. Raises ProviderTroubleError, without quoting it."""
     try:
         return msgspec.json.decode(document, type=Tokens)
-    except (msgspec.DecodeError, ValueError):
+    except (ValueError, RecursionError):
         raise ProviderTroubleError(
             "expected an ID token of the provider, got an answer without one"
         ) from None
@@ -178,7 +178,7 @@ def read_keys(document: bytes) -> KeySet:
     """
     try:
         listed = msgspec.json.decode(document, type=dict[str, list[dict[str, Any]]])["keys"]
-    except (msgspec.DecodeError, ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         raise ProviderTroubleError("expected the keys of the provider, got something else") from None
     keys = []
     for one in listed:
@@ -236,7 +236,7 @@ def _unverified(exc: JoseError, token: str, keys: KeySet) -> Exception:
         head = token.partition(".")[0]
         header = msgspec.json.decode(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
         kid = header.get("kid")
-    except (ValueError, AttributeError, msgspec.DecodeError):
+    except (ValueError, AttributeError, RecursionError):
         kid = None
     if kid not in known:
         return UnknownKeyError()
@@ -261,7 +261,7 @@ def read_user_info(document: bytes, subject: str) -> dict[str, Any]:
     """Read the userinfo endpoint's answer about *subject* (Core 1.0, section 5.3.2)."""
     try:
         claims = msgspec.json.decode(document, type=dict[str, Any])
-    except (msgspec.DecodeError, ValueError):
+    except (ValueError, RecursionError):
         raise ProviderTroubleError("expected what the provider knows of the user, got no JSON") from None
     if claims.get("sub") != subject:
         raise LoginFailedError("expected what the provider knows of this user, got that of another one")

@@ -90,7 +90,7 @@ class Rights:
             raise ValueError("expected who may do what, got an empty file (remove it to allow everything)")
         try:
             file = msgspec.toml.decode(data, type=_File)
-        except (msgspec.DecodeError, ValueError) as exc:
+        except (ValueError, RecursionError) as exc:
             raise ValueError(f"expected TOML of rights: {exc}") from None
         for role in file.roles:
             if role in PREDEFINED:

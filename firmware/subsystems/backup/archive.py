@@ -93,7 +93,7 @@ def unpack(data: bytes) -> Backup:
                 " update this appliance first"
             )
         return Backup(msgspec.json.decode(manifest, type=Manifest), files)
-    except msgspec.DecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise BackupDamagedError(f"the manifest of the backup cannot be read: {exc}") from None
 
 

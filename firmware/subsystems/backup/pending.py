@@ -139,7 +139,7 @@ def pending_reset(state: Path) -> ResetRequest | None:
         return None
     try:
         return msgspec.json.decode(data, type=ResetRequest)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         # It was asked for, and the images are the part that cannot be made again.
         return ResetRequest()
 

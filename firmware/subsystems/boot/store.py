@@ -33,7 +33,7 @@ class BootStore:
         if seen.data is not None:
             try:
                 return msgspec.json.decode(seen.data, type=Stored)
-            except (msgspec.DecodeError, ValueError) as exc:
+            except (ValueError, RecursionError) as exc:
                 problem = str(exc)
         if problem is not None:
             logger.warning("The boot override is forgotten: %s - at %s", problem, self._path)

@@ -44,7 +44,7 @@ def kept_digest(directory: Path, file_name: str, status: os.stat_result) -> str 
             kept = msgspec.json.decode(os.read(fd, _MAX_FILE_BYTES), type=_Kept)
         finally:
             os.close(fd)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError):
         return None
     is_of_it = (kept.size, kept.mtime_ns) == (status.st_size, status.st_mtime_ns)
     return kept.sha256 if is_of_it else None

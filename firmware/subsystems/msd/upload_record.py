@@ -54,7 +54,7 @@ def read_record(directory: int, file_name: str) -> UploadRecord | None:
             record = msgspec.json.decode(os.read(fd, MAX_SMALL_BYTES), type=UploadRecord)
         finally:
             os.close(fd)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError):
         return None
     try:
         os.stat(marker_of(file_name), dir_fd=directory, follow_symlinks=False)

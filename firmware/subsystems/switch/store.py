@@ -94,7 +94,7 @@ class SwitchStore:
             return {}
         try:
             document = msgspec.json.decode(seen.data, type=dict[str, Any])
-        except msgspec.DecodeError as exc:
+        except (ValueError, RecursionError) as exc:
             self._keep_aside(path, [str(exc)])
             return {}
         entries: dict[K, V] = {}

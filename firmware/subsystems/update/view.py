@@ -91,6 +91,6 @@ def given_up_of(data: bytes | None) -> GivenUp | None:
         return None
     try:
         note = msgspec.json.decode(data, type=_Setback)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
     return GivenUp(slot=note.slot, version=note.version, reason=note.reason, noticed=note.noticed)

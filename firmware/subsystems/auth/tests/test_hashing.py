@@ -101,6 +101,7 @@ def test_other_schemes_are_refused_by_name(text: str, label: str | None) -> None
         "$6$rounds=10$saltstring$" + "a" * 86,
         "$apr1$saltsalt$",
         "$1$",
+        "$5$00000000000000000$" + "0" * 43,
     ],
 )
 def test_broken_and_ruinous_hashes_are_refused_when_read(text: str) -> None:

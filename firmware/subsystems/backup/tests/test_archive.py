@@ -70,7 +70,10 @@ def test_a_newer_format_is_told_whatever_else_is_in_its_manifest() -> None:
         unpack(tar_of(manifest(b'{"format": 2, "made": 7}')))
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b'{"format": 1}', b'{"format": "1"}'])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{}", b'{"format": 1}', b'{"format": "1"}', b'{"format": 1, "made": "\xb1"}', b'{"x":' * 5000],
+)
 def test_a_manifest_that_says_nothing_is_damaged(text: bytes) -> None:
     with pytest.raises(BackupDamagedError, match="manifest"):
         unpack(tar_of(manifest(text)))
