@@ -95,20 +95,20 @@ test: lint console
     {{ bin }}/coverage report
     tools/check_wheel.sh
 
-# One of the two halves of `test`, side by side: what runs within one process, the fuzzers, and the browser.
+# One of the two halves of `test`, side by side: what runs within one process, and the browser.
 _test-modules:
     cd api/console && npm run --silent check && npm run --silent format:check && npm test --silent
     {{ bin }}/coverage run -m pytest -q drivers firmware api tools image
     {{ bin }}/python -m tools.api_fuzz
-    {{ bin }}/python -m tools.fuzz --seconds 2
     {{ bin }}/python -m tools.crash 6
     {{ bin }}/python -m tools.soak 2
-    {{ bin }}/python -m tools.siege 4
     {{ bin }}/coverage run -m pytest -q -m browser hil
 
-# The other half: the sanitizers, guests, other people's clients, and the rig's fast selection. A third part at
-# the same time would keep two cores so busy that tests which wait for other processes fail.
+# The other half: the sanitizers and fuzzers, attacks, guests, other people's clients, and the rig's fast selection.
+# A third part at the same time would keep two cores so busy that tests which wait for other processes fail.
 _test-machines: sanitize
+    {{ bin }}/python -m tools.fuzz --seconds 2
+    {{ bin }}/python -m tools.siege 4
     {{ bin }}/coverage run -m pytest -q -m "not browser and not (qemu and slow)" board-tests hil
     PYTHONPATH=hil {{ bin }}/python -m rig run -q --coverage -m "not slow" hil/kernel board-tests
 
