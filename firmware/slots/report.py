@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from firmware.core.json_documents import read_json
+
 GADGET: Final = "USB gadget"
 CAPTURE: Final = "capture"
 STATE: Final = "state"
@@ -42,8 +44,8 @@ class SelfReport(msgspec.Struct, frozen=True):
 def decode(data: bytes) -> SelfReport | None:
     """Return the report in *data*, None if it is none."""
     try:
-        return msgspec.json.decode(data, type=SelfReport)
-    except (ValueError, RecursionError):
+        return read_json(data, SelfReport)
+    except ValueError:
         return None
 
 

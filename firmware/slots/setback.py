@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from firmware.core.files import observe
+from firmware.core.json_documents import read_json
 from firmware.slots.last_words import LastWords
 
 FILE: Final = Path("/data/rauc/setback.json")
@@ -103,8 +104,8 @@ def load(path: Path = FILE) -> Setback | None:
     if data is None:
         return None
     try:
-        return msgspec.json.decode(data, type=Setback)
-    except (ValueError, RecursionError):
+        return read_json(data, Setback)
+    except ValueError:
         return None
 
 

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from firmware.core.errors import SetupError
+from firmware.core.json_documents import read_json
 
 HASH_DIGITS: Final = 64
 FIRST_PREV: Final = "0" * HASH_DIGITS
@@ -58,8 +59,8 @@ def read_end(line: bytes) -> tuple[End, str]:
     if digest.encode() != match["hash"]:
         raise BrokenChainError("the line was changed: its hash is another one")
     try:
-        link = msgspec.json.decode(body, type=_Link)
-    except (ValueError, RecursionError) as exc:
+        link = read_json(body, _Link)
+    except ValueError as exc:
         raise BrokenChainError(f"expected a line of the audit trail, got something else ({exc})") from None
     return End(link.n, digest), link.prev
 

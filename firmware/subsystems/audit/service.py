@@ -22,6 +22,7 @@ import msgspec
 import trio
 
 from firmware.core.draining import Allowance, DrainingCounts
+from firmware.core.json_documents import read_json
 from firmware.subsystems.audit.trail_files import TrailFiles, files_of, lines_of
 
 logger = logging.getLogger(__name__)
@@ -190,8 +191,8 @@ class AuditService:
 
     def _tell_follower(self, lines: list[bytes]) -> None:
         if not self._written:
-            self.first_number = msgspec.json.decode(lines[0], type=_Number).n
-        self.last_number = msgspec.json.decode(lines[-1], type=_Number).n
+            self.first_number = read_json(lines[0], _Number).n
+        self.last_number = read_json(lines[-1], _Number).n
         if self._follower is None:
             return
         # Whoever is behind finds the rest in the files.
@@ -257,9 +258,9 @@ def _lines_after(directory: Path, after: int) -> Generator[bytes]:
     for line in lines_of(files_of(directory)):
         if after > 0:
             try:
-                if msgspec.json.decode(line, type=_Number).n <= after:
+                if read_json(line, _Number).n <= after:
                     continue
-            except (ValueError, RecursionError):
+            except ValueError:
                 pass  # whoever verifies shall see it
         yield line
 

@@ -18,6 +18,7 @@ import msgspec
 import trio
 
 from drivers.errors import DriverError
+from firmware.core.json_documents import read_json
 from firmware.subsystems.audit.config import SyslogServer
 from firmware.subsystems.audit.service import AuditService
 
@@ -40,7 +41,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 def message(line: bytes, host_name: str, process_id: int) -> bytes:
     """Return the message (RFC 5424, 6) for one line of the trail."""
-    shown = msgspec.json.decode(line, type=_Line)
+    shown = read_json(line, _Line)
     head = f"<{PRIORITY}>1 {shown.at} {host_name or '-'} farhand {process_id} audit - "
     return head.encode("ascii", "replace") + line.rstrip(b"\n")
 
@@ -95,7 +96,7 @@ class AuditSyslog:
         """Send what is written from now on; return where a line is missing that only the files have."""
         async for line in news:
             assert self._after is not None, "known before"
-            number = msgspec.json.decode(line, type=_Line).n
+            number = read_json(line, _Line).n
             if number > self._after + 1:
                 return
             if number > self._after:
@@ -105,9 +106,9 @@ class AuditSyslog:
 
     async def _send(self, send: Send, line: bytes) -> None:
         try:
-            number = msgspec.json.decode(line, type=_Line).n
+            number = read_json(line, _Line).n
             text = message(line, self._host_name, self._process_id)
-        except (ValueError, RecursionError):
+        except ValueError:
             return  # not a line of ours; whoever verifies the trail is told of it
         try:
             with trio.fail_after(SEND_S):

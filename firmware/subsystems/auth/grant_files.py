@@ -15,6 +15,7 @@ import msgspec
 
 from firmware.core.errors import SetupError
 from firmware.core.files import Observed, exclusive, observe, replace
+from firmware.core.json_documents import read_json
 from firmware.subsystems.auth.grants import GrantBook
 
 FILE_NAME: Final = "grants.json"
@@ -66,8 +67,8 @@ def read_uses(path: Path) -> dict[str, LastUse]:
     """Return the uses kept beside *path* by id; nothing if there is no such file or it makes no sense."""
     data = observe(uses_file(path)).data
     try:
-        return {} if data is None else msgspec.json.decode(data, type=dict[str, LastUse])
-    except (ValueError, RecursionError):
+        return {} if data is None else read_json(data, dict[str, LastUse])
+    except ValueError:
         return {}
 
 

@@ -20,6 +20,7 @@ from typing import Final, Self
 import msgspec
 
 from firmware.core.errors import OperationError
+from firmware.core.json_documents import read_json
 from firmware.subsystems.auth.rights import Capability
 
 SECRET_BYTES: Final = 32
@@ -139,8 +140,8 @@ class GrantBook:
     def parse(cls, data: bytes) -> Self:
         """Read what `dump` wrote. Raises ValueError, quoting nothing of it."""
         try:
-            return cls(msgspec.json.decode(data, type=_File).grants)
-        except (ValueError, RecursionError):
+            return cls(read_json(data, _File).grants)
+        except ValueError:
             raise ValueError("expected a file of tokens and share links, got something else") from None
 
     def dump(self) -> bytes:

@@ -14,6 +14,7 @@ import trio
 
 from firmware.core.errors import OperationError, SetupError
 from firmware.core.files import make_directory, observe, replace
+from firmware.core.json_documents import read_json
 
 
 class NotKeptError(OperationError):
@@ -88,8 +89,8 @@ class KeptDocument[T: msgspec.Struct]:
 def decode[T: msgspec.Struct](data: bytes, kind: type[T]) -> T:
     """Read a document. Raises ValueError, which quotes nothing of it: neither a value nor its place."""
     try:
-        return msgspec.json.decode(data, type=kind)
-    except (ValueError, RecursionError):
+        return read_json(data, kind)
+    except ValueError:
         raise ValueError("expected a document that the appliance wrote, got something else") from None
 
 

@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from firmware.core.errors import ForbiddenError, OperationError
+from firmware.core.json_documents import read_json
 
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -82,8 +83,8 @@ def metadata_url(issuer: str) -> str:
 def read_provider(document: bytes, issuer: str) -> Provider:
     """Read the metadata of *issuer*. Raises ProviderTroubleError."""
     try:
-        provider = msgspec.json.decode(document, type=Provider)
-    except (ValueError, RecursionError) as exc:
+        provider = read_json(document, Provider)
+    except ValueError as exc:
         raise ProviderTroubleError(f"expected the metadata of {issuer}, got something else: {exc}") from None
     if provider.issuer != issuer:
         raise ProviderTroubleError(
@@ -164,8 +165,8 @@ def token_request(
 def read_tokens(document: bytes) -> Tokens:
     """Read the token endpoint's answer. Raises ProviderTroubleError, without quoting it."""
     try:
-        return msgspec.json.decode(document, type=Tokens)
-    except (ValueError, RecursionError):
+        return read_json(document, Tokens)
+    except ValueError:
         raise ProviderTroubleError(
             "expected an ID token of the provider, got an answer without one"
         ) from None
@@ -177,8 +178,8 @@ def read_keys(document: bytes) -> KeySet:
     Raises ProviderTroubleError.
     """
     try:
-        listed = msgspec.json.decode(document, type=dict[str, list[dict[str, Any]]])["keys"]
-    except (ValueError, KeyError, RecursionError):
+        listed = read_json(document, dict[str, list[dict[str, Any]]])["keys"]
+    except (ValueError, KeyError):
         raise ProviderTroubleError("expected the keys of the provider, got something else") from None
     keys = []
     for one in listed:
@@ -260,8 +261,8 @@ def user_of(claims: Mapping[str, Any], *, user_claim: str, groups_claim: str) ->
 def read_user_info(document: bytes, subject: str) -> dict[str, Any]:
     """Read the userinfo endpoint's answer about *subject* (Core 1.0, section 5.3.2)."""
     try:
-        claims = msgspec.json.decode(document, type=dict[str, Any])
-    except (ValueError, RecursionError):
+        claims = read_json(document, dict[str, Any])
+    except ValueError:
         raise ProviderTroubleError("expected what the provider knows of the user, got no JSON") from None
     if claims.get("sub") != subject:
         raise LoginFailedError("expected what the provider knows of this user, got that of another one")

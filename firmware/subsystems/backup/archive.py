@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from firmware.core.json_documents import read_json
 from firmware.subsystems.backup.errors import BackupDamagedError, BackupNewerError
 from firmware.subsystems.backup.scope import CONFIG, MAX_BYTES, MAX_FILES, STATE
 
@@ -86,14 +87,14 @@ def unpack(data: bytes) -> Backup:
         raise BackupDamagedError("expected a manifest in the backup, got none")
     try:
         # First: of a newer format nothing else need be where it is now.
-        known = msgspec.json.decode(manifest, type=_Format).format
+        known = read_json(manifest, _Format).format
         if known > FORMAT:
             raise BackupNewerError(
                 f"expected a backup of format {FORMAT} or older, got format {known}:"
                 " update this appliance first"
             )
-        return Backup(msgspec.json.decode(manifest, type=Manifest), files)
-    except (ValueError, RecursionError) as exc:
+        return Backup(read_json(manifest, Manifest), files)
+    except ValueError as exc:
         raise BackupDamagedError(f"the manifest of the backup cannot be read: {exc}") from None
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from firmware.core.files import observe, replace, sync_directory
+from firmware.core.json_documents import read_json
 from firmware.subsystems.backup.scope import CONFIG, RESET, RESTORE, STATE, Roots, present
 
 _NEW: Final = ".restore-new.tmp"
@@ -138,8 +139,8 @@ def pending_reset(state: Path) -> ResetRequest | None:
     if data is None:
         return None
     try:
-        return msgspec.json.decode(data, type=ResetRequest)
-    except (ValueError, RecursionError):
+        return read_json(data, ResetRequest)
+    except ValueError:
         # It was asked for, and the images are the part that cannot be made again.
         return ResetRequest()
 

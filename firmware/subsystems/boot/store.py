@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from firmware.core.files import observe, replace
+from firmware.core.json_documents import read_json
 from firmware.state.boot import BootMode, BootOverride
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ class BootStore:
         problem = seen.error
         if seen.data is not None:
             try:
-                return msgspec.json.decode(seen.data, type=Stored)
-            except (ValueError, RecursionError) as exc:
+                return read_json(seen.data, Stored)
+            except ValueError as exc:
                 problem = str(exc)
         if problem is not None:
             logger.warning("The boot override is forgotten: %s - at %s", problem, self._path)

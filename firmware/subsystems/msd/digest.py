@@ -14,6 +14,8 @@ from typing import Final
 
 import msgspec
 
+from firmware.core.json_documents import read_json
+
 _MAX_FILE_BYTES: Final = 1024
 MAX_SMALL_BYTES: Final = 64 << 10
 """More than what is kept beside an image: a digest, or the record of an upload."""
@@ -41,10 +43,10 @@ def kept_digest(directory: Path, file_name: str, status: os.stat_result) -> str 
             directory / digest_file_of(file_name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         )
         try:
-            kept = msgspec.json.decode(os.read(fd, _MAX_FILE_BYTES), type=_Kept)
+            kept = read_json(os.read(fd, _MAX_FILE_BYTES), _Kept)
         finally:
             os.close(fd)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return None
     is_of_it = (kept.size, kept.mtime_ns) == (status.st_size, status.st_mtime_ns)
     return kept.sha256 if is_of_it else None

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from firmware.core.json_documents import read_json
 from firmware.subsystems.msd.digest import MAX_SMALL_BYTES, replace_file
 from firmware.subsystems.msd.scan import marker_of
 
@@ -51,10 +52,10 @@ def read_record(directory: int, file_name: str) -> UploadRecord | None:
     try:
         fd = os.open(record_file_of(file_name), flags, dir_fd=directory)
         try:
-            record = msgspec.json.decode(os.read(fd, MAX_SMALL_BYTES), type=UploadRecord)
+            record = read_json(os.read(fd, MAX_SMALL_BYTES), UploadRecord)
         finally:
             os.close(fd)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return None
     try:
         os.stat(marker_of(file_name), dir_fd=directory, follow_symlinks=False)

@@ -18,6 +18,7 @@ import msgspec
 from drivers.wire.switch_protocol import COLOUR_ROLES, Colour, Colours
 from firmware.core.errors import ValidatorError
 from firmware.core.files import make_directory, observe, replace
+from firmware.core.json_documents import read_json
 from firmware.core.validators import (
     valid_bool,
     valid_switch_atx_delay,
@@ -93,8 +94,8 @@ class SwitchStore:
         if seen.data is None:
             return {}
         try:
-            document = msgspec.json.decode(seen.data, type=dict[str, Any])
-        except (ValueError, RecursionError) as exc:
+            document = read_json(seen.data, dict[str, Any])
+        except ValueError as exc:
             self._keep_aside(path, [str(exc)])
             return {}
         entries: dict[K, V] = {}

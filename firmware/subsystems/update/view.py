@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from drivers.system.rauc import RaucStatus, Slot
+from firmware.core.json_documents import read_json
 from firmware.state.update import (
     GivenUp,
     Installation,
@@ -90,7 +91,7 @@ def given_up_of(data: bytes | None) -> GivenUp | None:
     if data is None:
         return None
     try:
-        note = msgspec.json.decode(data, type=_Setback)
-    except (ValueError, RecursionError):
+        note = read_json(data, _Setback)
+    except ValueError:
         return None
     return GivenUp(slot=note.slot, version=note.version, reason=note.reason, noticed=note.noticed)

@@ -206,7 +206,7 @@ def test_only_what_differs_is_written(tmp_path: Path) -> None:
         ("port_names.json", b"", "truncated"),
         ("port_names.json", b"\xff\xfe", "malformed"),
         ("port_names.json", b'{"1": "\xb1"}', "utf-8"),
-        ("port_names.json", b'{"1":' * 50_000, "recursion"),
+        ("port_names.json", b'{"1":' * 50_000, "too deeply"),
         ("port_names.json", b"[]", "got `array`"),
         ("port_names.json", b'{"20": "x"}', "0..19 - at '20'"),
         ("port_names.json", b'{"1": 5}', "at '1'"),
